@@ -1,0 +1,1 @@
+"""A trained detector as one thing to hand on."""

@@ -1,0 +1,1 @@
+"""Networks: they know positions, not seconds; tensors, not files."""

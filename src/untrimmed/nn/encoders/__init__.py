@@ -1,0 +1,1 @@
+"""Clips of pixels to cells of features."""

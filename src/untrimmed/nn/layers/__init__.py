@@ -1,0 +1,1 @@
+"""Parts of networks that keep the law of Padded: zero where not valid."""

@@ -1,0 +1,1 @@
+"""Stateless arithmetic on segments, scores and losses."""

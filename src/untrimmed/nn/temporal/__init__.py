@@ -1,0 +1,1 @@
+"""Sequences of features to pyramids of features."""

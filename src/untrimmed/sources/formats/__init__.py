@@ -1,0 +1,1 @@
+"""Annotation formats: one module each, found by its name."""

@@ -1,0 +1,1 @@
+"""One loop, its state, and what watches it."""
