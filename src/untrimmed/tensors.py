@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, Num
 from torch import Tensor
 
 
@@ -39,13 +39,14 @@ class Padded(NamedTuple):
 class Clips(NamedTuple):
     """A window of video: the clips to encode now, and what is remembered of the rest.
 
-    frames: pixels, uint8 RGB, of the M clips to encode.
+    frames: RGB pixels, 0 to 255, of the M clips to encode; uint8 as decoded, floating once
+        augmented.
     place: the position of each in the window, in clips, without repeats in a row.
     memory: features of the whole window, remembered from earlier steps; not valid where the
         video has no frames.
     """
 
-    frames: UInt8[Tensor, "B M 3 L H W"]
+    frames: Num[Tensor, "B M 3 L H W"]
     place: Int64[Tensor, "B M"]
     memory: Padded
 

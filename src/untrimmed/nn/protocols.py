@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from untrimmed.tensors import Candidates, Losses, Padded, Pyramid, Targets
@@ -13,7 +13,7 @@ from untrimmed.tensors import Candidates, Losses, Padded, Pyramid, Targets
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Clips of pixels to features.  Clips are independent of one another.
+    """Clips of pixels (0 to 255, uint8 or floating) to features, each clip on its own.
 
     channels: C, of a cell.
     stride: frames per cell.
@@ -22,7 +22,7 @@ class Encoder(Protocol):
     channels: int
     stride: int
 
-    def __call__(self, clips: UInt8[Tensor, "N 3 L H W"]) -> Float[Tensor, "N C K"]: ...
+    def __call__(self, clips: Num[Tensor, "N 3 L H W"]) -> Float[Tensor, "N C K"]: ...
 
 
 @runtime_checkable
