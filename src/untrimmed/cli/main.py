@@ -1,4 +1,64 @@
-"""placeholder"""
+"""The command `untrimmed`: its verbs, and how an error reaches the user."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from untrimmed import __version__
+from untrimmed.cli import (
+    demo,
+    demo_data,
+    detect,
+    evaluate,
+    inspect,
+    prepare,
+    pretrain,
+    train,
+)
+from untrimmed.core.errors import UserError
+
+USER_ERROR = 2
+
+app = typer.Typer(
+    name="untrimmed",
+    help="Find when what happens in long videos.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (demo, demo_data, inspect, prepare, pretrain, train, evaluate, detect):
+    app.command(name=verb.__name__.rpartition(".")[2].replace("_", "-"))(verb.run)
 
 
-def run() -> None: ...
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"untrimmed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Find when what happens in long videos."""
+
+
+def run() -> None:
+    """Run the command; an error that the user can mend is one message and exit status 2."""
+    try:
+        app()
+    except UserError as error:
+        Console(stderr=True, soft_wrap=True).print(
+            Text.assemble(("error: ", "bold red"), str(error))
+        )
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; the same command goes on from the last save")
+        sys.exit(130)

@@ -1,0 +1,79 @@
+"""The verbs of the command as functions.
+
+    from untrimmed import api
+
+    api.train("demo/data/recipe.yaml", "runs/first")
+    print(api.evaluate("runs/first").scores.average)
+    found = api.detect("runs/first", ["match.mp4"], output="found")
+
+Each runs to its end without a word; for progress, iterate over the job of the same name in
+`untrimmed.runs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from untrimmed.recipes.recipe import read_recipe
+from untrimmed.runs import demo as demos
+from untrimmed.runs import detection, evaluation, inspection, preparing, pretraining, training
+from untrimmed.runs.demo import Demo
+from untrimmed.runs.detection import Detected
+from untrimmed.runs.evaluation import Evaluation
+from untrimmed.runs.folder import RunFolder
+from untrimmed.runs.inspection import Inspection
+from untrimmed.runs.preparing import Kind, Prepared
+from untrimmed.runs.progress import finish
+from untrimmed.runs.training import Trained
+
+
+def demo(folder: str | Path = "demo", *, seed: int = 0) -> Demo:
+    """Draw a data set, train on it, score, and detect in a new video."""
+    return finish(demos.demo(Path(folder), seed=seed))
+
+
+def demo_data(folder: str | Path, *, seed: int = 0) -> Path:
+    """Draw the demo data set and give its recipe."""
+    return finish(demos.make_data(Path(folder), seed=seed))
+
+
+def inspect(recipe: str | Path, *, settings: Sequence[str] = ()) -> Inspection:
+    """What is in a data set, and what is wrong with it."""
+    return finish(inspection.inspect(read_recipe(recipe, settings=settings)))
+
+
+def prepare(recipe: str | Path, *, kind: Kind = "mp4", settings: Sequence[str] = ()) -> Prepared:
+    """Write copies of a recipe's videos that are quick to read."""
+    return finish(preparing.prepare_all(read_recipe(recipe, settings=settings), kind=kind))
+
+
+def pretrain(recipe: str | Path, run: str | Path, *, settings: Sequence[str] = ()) -> float:
+    """Form the encoder of a recipe; gives its accuracy on the validation split."""
+    chosen = read_recipe(recipe, settings=settings)
+    return finish(pretraining.pretrain(chosen, RunFolder(Path(run))))
+
+
+def train(
+    recipe: str | Path,
+    run: str | Path,
+    *,
+    settings: Sequence[str] = (),
+    encoder_weights: Path | None = None,
+) -> Trained:
+    """Train a detector as a recipe says; a run that was stopped goes on."""
+    chosen = read_recipe(recipe, settings=settings)
+    return finish(training.train(chosen, RunFolder(Path(run)), encoder_weights=encoder_weights))
+
+
+def evaluate(
+    run: str | Path, *, split: str | None = None, weights: Path | None = None
+) -> Evaluation:
+    """Score a trained run on a split."""
+    return finish(evaluation.evaluate(RunFolder(Path(run)), split=split, weights=weights))
+
+
+def detect(run: str | Path, videos: Sequence[str | Path], *, output: str | Path) -> Detected:
+    """Find actions in videos."""
+    paths = [Path(video) for video in videos]
+    return finish(detection.detect(RunFolder(Path(run)), paths, output=Path(output)))

@@ -1,0 +1,64 @@
+"""Samples side by side.
+
+Shapes: B windows, M clips to encode, L frames of a clip, H W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from untrimmed.data.dataset import Failed, Sample, TrainingWindows
+from untrimmed.data.windows import Window
+from untrimmed.tensors import Targets
+
+
+class Batch(NamedTuple):
+    """What one training step takes.
+
+    failed: videos that could not be read; they have no row here.
+    """
+
+    windows: tuple[Window, ...]
+    frames: UInt8[Tensor, "B M 3 L H W"]
+    place: Int64[Tensor, "B M"]
+    targets: tuple[Targets, ...]
+    failed: tuple[Failed, ...]
+
+
+def collate(samples: Sequence[Sample | Failed]) -> Batch:
+    """Samples of equal shape as one batch; without any readable one it has no row."""
+    read = [sample for sample in samples if isinstance(sample, Sample)]
+    failed = tuple(sample for sample in samples if isinstance(sample, Failed))
+    if not read:
+        nothing = torch.zeros(0, 0, 3, 0, 0, 0, dtype=torch.uint8)
+        return Batch((), nothing, torch.zeros(0, 0, dtype=torch.int64), (), failed)
+    return Batch(
+        tuple(sample.window for sample in read),
+        torch.stack([sample.frames for sample in read]),
+        torch.stack([sample.place for sample in read]),
+        tuple(sample.targets for sample in read),
+        failed,
+    )
+
+
+def batches(
+    dataset: TrainingWindows, keys: Sequence[list[tuple[int, int]]], *, workers: int
+) -> Iterator[Batch]:
+    """Batches by their keys, decoded in `workers` processes, or in this one with 0."""
+    loader: DataLoader[Sample | Failed] = DataLoader(
+        dataset,
+        batch_sampler=keys,
+        collate_fn=collate,
+        num_workers=workers,
+        # A source of its own: the loader would draw from the global one, and a resumed run would
+        # then see other dropout than one that never stopped.
+        generator=torch.Generator(),
+        multiprocessing_context="spawn" if workers else None,
+    )
+    yield from loader

@@ -1,0 +1,120 @@
+"""From windows of videos to samples: decode the chosen clips, and only those.
+
+TALLFormer encodes a few clips of a window at each step.  Choosing them before decoding spares
+the others: the authors decode every frame of a window and throw most of them away.
+
+Shapes: M clips to encode, L frames of a clip, H W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from untrimmed.core.annotations import Video
+from untrimmed.core.errors import MediaError
+from untrimmed.data.sampling import choose_clips, random_of
+from untrimmed.data.targets import targets
+from untrimmed.data.windows import Window, WindowShape, random_window
+from untrimmed.sources.frames import Frames
+from untrimmed.tensors import Targets
+
+Opener = Callable[[str], Frames]
+"""Gives the frames of a video by its id; raises MediaError if it cannot."""
+
+
+class Sample(NamedTuple):
+    """One window with the clips to encode.
+
+    frames: pixels of the chosen clips, RGB.
+    place: of each chosen clip in the window.
+    """
+
+    window: Window
+    frames: UInt8[Tensor, "M 3 L H W"]
+    place: Int64[Tensor, " M"]
+    targets: Targets
+
+
+class Failed(NamedTuple):
+    """A video that could not be read, and why; the others go on."""
+
+    video: str
+    message: str
+
+
+def read_clip(frames: Frames, numbers: Int64[np.ndarray, " L"]) -> UInt8[np.ndarray, "3 L H W"]:
+    """A clip's pixels; numbers beyond the last frame repeat it.
+
+    Cells that lie wholly behind the end are not valid, so the repetition is seen only by the
+    last cells of the video, in training and detection alike.
+    # Deviates: the authors put zeros there, in other places black.
+    """
+    pixels = frames.read(np.clip(numbers, 0, frames.count - 1))
+    return np.ascontiguousarray(pixels.transpose(3, 0, 1, 2))
+
+
+class TrainingWindows(Dataset[Sample | Failed]):
+    """Random windows of the videos of a split, one per video and epoch.
+
+    An item is asked for by (epoch, index of the video): what is drawn depends on these and the
+    seed alone.
+
+    Args:
+        videos: of the split.
+        opener: gives a video's frames.
+        shape: of the windows.
+        keep: clip sampling rate r.
+        redraws: how often an empty window is drawn anew; the authors do so 0 times.
+        seed: of the run.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        opener: Opener,
+        *,
+        shape: WindowShape,
+        keep: float,
+        redraws: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self.videos = list(videos)
+        self.opener = opener
+        self.shape = shape
+        self.keep = keep
+        self.redraws = redraws
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample | Failed:
+        epoch, index = key
+        video = self.videos[index]
+        random = random_of(seed=self.seed, epoch=epoch, index=index)
+        try:
+            return self._sample(video, random)
+        except MediaError as error:
+            return Failed(video.id, str(error))
+
+    def _sample(self, video: Video, random: np.random.Generator) -> Sample:
+        frames = self.opener(video.id)
+        for _ in range(self.redraws + 1):
+            window = random_window(
+                video.id, video_frames=frames.count, shape=self.shape, random=random
+            )
+            wanted = targets(video.actions, window.clips.cells)
+            if len(wanted.labels):
+                break
+        place = choose_clips(
+            self.shape.clips, keep=self.keep, valid=window.valid_clips, random=random
+        )
+        pixels = np.stack([read_clip(frames, window.clips.frames(int(clip))) for clip in place])
+        return Sample(window, torch.from_numpy(pixels), torch.from_numpy(place), wanted)

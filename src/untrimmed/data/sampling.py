@@ -1,0 +1,84 @@
+"""Which videos, and which clips of a window, are taken in a step.
+
+Everything is a function of the seed and of the place in the run, so that a resumed run goes on
+exactly as if it had never stopped, whatever the number of loader processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Int64
+
+
+def random_of(*, seed: int, epoch: int, index: int) -> np.random.Generator:
+    """The source of chance of one sample: its own, whoever draws it and when."""
+    return np.random.default_rng(np.random.SeedSequence([seed, epoch, index]))
+
+
+def epoch_order(count: int, *, seed: int, epoch: int) -> Int64[np.ndarray, " count"]:
+    """Every index below `count` once, in the order of this epoch."""
+    return random_of(seed=seed, epoch=epoch, index=count).permutation(count).astype(np.int64)
+
+
+def batch_keys(
+    count: int, *, batch: int, epochs: int, seed: int, first_step: int = 0
+) -> Iterator[list[tuple[int, int]]]:
+    """Keys (epoch, index) of every batch of a run, from `first_step` on.
+
+    The last batch of an epoch is filled up from the beginning of the next epoch's order, so that
+    every batch is full and every epoch sees every index once.
+    """
+    total = count * epochs
+    order, order_epoch = epoch_order(count, seed=seed, epoch=0), 0
+    for start in range(first_step * batch, total - batch + 1, batch):
+        keys = []
+        for position in range(start, start + batch):
+            epoch, place = divmod(position, count)
+            if epoch != order_epoch:
+                order, order_epoch = epoch_order(count, seed=seed, epoch=epoch), epoch
+            keys.append((epoch, int(order[place])))
+        yield keys
+
+
+def steps_of(count: int, *, batch: int, epochs: int) -> int:
+    """Number of batches that `batch_keys` gives."""
+    return count * epochs // batch
+
+
+def clips_to_encode(clips: int, *, keep: float) -> int:
+    """How many of a window's clips are encoded in a step, N_s.
+
+    Truncated as the authors do: a rate of 0.15 takes 2 of 15 clips.  At least one.
+    """
+    return max(1, int(clips * keep + 1e-9))
+
+
+def choose_clips(
+    clips: int,
+    *,
+    keep: float,
+    valid: int | None = None,
+    random: np.random.Generator | np.random.RandomState,
+) -> Int64[np.ndarray, " M"]:
+    """Places of the clips to encode, in rising order, all equally likely.
+
+    # Deviates: the authors draw once for all videos of a batch and all processes, and also take
+    # clips that lie behind the end of a short video.
+
+    Args:
+        clips: clips of the window, N.
+        keep: clip sampling rate r, in (0, 1].
+        valid: leading clips that hold frames; the others are taken only if these are too few.
+        random: each sample brings its own.
+
+    Source: TALLFormer, sec. 3.1.
+    """
+    count = clips_to_encode(clips, keep=keep)
+    existing = clips if valid is None else max(valid, 0)
+    if existing >= count:
+        chosen = random.choice(existing, size=count, replace=False)
+    else:
+        chosen = np.arange(count)
+    return np.sort(chosen).astype(np.int64)

@@ -1,0 +1,120 @@
+"""A small 3-D convolutional encoder, for small machines and small pictures.
+
+It is what the demo trains on two CPU cores, from nothing, on pictures of some 40 by 32 pixels
+in which a few small figures move.  It is *not* a published network and has no public weights: for
+real footage use `video_swin`.
+
+Space is halved four times and time once, by the second stage; the last layer keeps, for each
+cell, the strongest response anywhere in the picture, since what acts is small and most of the
+picture is not.  Each clip is normalised by itself (GroupNorm), so clips are independent of one
+another, of the batch, and of what was seen in training.
+
+Shapes: N clips, L frames of a clip, H W pixels, C channels, K = L / 2 cells of a clip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_GROUP = 8
+_MIDDLE, _SPREAD = 127.5, 64.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of the encoder; the default has 0.5 million parameters.
+
+    Args:
+        channels: of the stem and of each stage after it, finest first; multiples of 8.  The
+            first stage halves time, and each halves height and width.
+        blocks: residual blocks behind the convolution that opens a stage.
+    """
+
+    channels: tuple[int, ...] = (16, 32, 64, 128)
+    blocks: int = 1
+
+    def build(self) -> Conv3d:
+        """The encoder with weights drawn at random."""
+        return Conv3d(self)
+
+
+class Conv3d(nn.Module):
+    """Clips of pixels to one vector for every two frames.
+
+    Args:
+        config: its settings.
+
+    Raises:
+        ValueError: if there are fewer than two numbers of channels, or one is not a multiple of 8.
+    """
+
+    stride = 2
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        if len(config.channels) < 2 or any(width % _GROUP for width in config.channels):
+            raise ValueError(
+                f"channels {config.channels}: wanted two multiples of {_GROUP} or more"
+            )
+        first, *rest = config.channels
+        self.channels = config.channels[-1]
+        self.stem = _Layer(3, first, kernel=(3, 5, 5), stride=(1, 2, 2))
+        stages = []
+        width = first
+        for depth, wider in enumerate(rest):
+            opening = _Layer(width, wider, stride=(2 if depth == 0 else 1, 2, 2))
+            stages.append(nn.Sequential(opening, *(_Block(wider) for _ in range(config.blocks))))
+            width = wider
+        self.stages = nn.Sequential(*stages)
+
+    def forward(self, clips: Num[Tensor, "N 3 L H W"]) -> Float[Tensor, "N C K"]:
+        """Features of each clip, computed from that clip alone.
+
+        Args:
+            clips: red, green, blue, 0 to 255, uint8 or floating; any height and width.
+
+        Raises:
+            ValueError: if L is odd.
+        """
+        L = clips.shape[2]
+        if L % self.stride:
+            raise ValueError(f"a clip of {L} frames is not a whole number of cells of 2 frames")
+        pixels = (clips.to(self.stem.conv.weight.dtype) - _MIDDLE) / _SPREAD
+        cells: Tensor = self.stages(self.stem(pixels))  # (N, C, K, h, w)
+        return cells.amax((-2, -1))
+
+
+class _Layer(nn.Module):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel: tuple[int, int, int] = (3, 3, 3),
+        stride: tuple[int, int, int] = (1, 1, 1),
+    ) -> None:
+        super().__init__()
+        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+        self.conv = nn.Conv3d(
+            in_channels, out_channels, kernel, stride=stride, padding=padding, bias=False
+        )
+        self.norm = nn.GroupNorm(out_channels // _GROUP, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.conv(x)))
+
+
+class _Block(nn.Module):
+    """Adds to its input what one layer makes of it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layer = _Layer(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.layer(x)
+        return y

@@ -1,0 +1,360 @@
+"""Video Swin Transformer: clips of pixels to features, by attention in 3-D windows.
+
+Liu et al., Video Swin Transformer, CVPR 2022, as TALLFormer uses it (Cheng & Bertasius, ECCV 2022,
+sec. 3.1): the last map is normalised and averaged over space.  Nothing is normalised over
+positions or clips, so no clip sees another and a call may be made in any portions.  There is no
+classifier here, and no file is read: `rename` takes tensors.
+
+Shapes: N clips; L frames of a clip; H W pixels; C channels; K cells of a clip; D draws of
+stochastic depth.  Inside, channels come last and a map is (N, K, height, width, C).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Num
+from torch import Tensor, nn
+
+from untrimmed.core.errors import ConfigError
+from untrimmed.nn.layers.droppath import draw_keep
+from untrimmed.nn.layers.patches import ConvolutionalPatches, Merging, Patches
+from untrimmed.nn.layers.window_attention import Layout, Recompute, WindowAttention, WindowBlock
+
+
+class Architecture(NamedTuple):
+    """What the sizes differ in: channels of the first stage, blocks and heads of every stage."""
+
+    embed: int
+    depths: tuple[int, ...]
+    heads: tuple[int, ...]
+    drop_path: float
+
+
+# Liu et al., sec. 3.1; the rates of drop path are those of the public weights and of TALLFormer.
+_SIZES = {
+    "tiny": Architecture(96, (2, 2, 6, 2), (3, 6, 12, 24), 0.1),
+    "small": Architecture(96, (2, 2, 18, 2), (3, 6, 12, 24), 0.1),
+    "base": Architecture(128, (2, 2, 18, 2), (4, 8, 16, 32), 0.2),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of the encoder; the defaults are those of the public weights.
+
+    Args:
+        size: gives `embed`, `depths`, `heads` and `drop_path`, each unless it is given itself.
+        embed: channels of the first stage; they double from stage to stage.
+        depths: blocks of each stage.
+        heads: of attention, in each stage.
+        window: time, height and width of a window, in positions of a map.
+        patch: frames, rows and columns of pixels for a position of the first map.
+        mlp_ratio: hidden channels of the MLPs, per channel.
+        qkv_bias: whether queries, keys and values have a bias.
+        qk_scale: factor of the logits; (channels / heads) ** -0.5 if not given.
+        patch_norm: whether the first map is normalised.
+        drop_path: chance that the last block leaves out a branch for a clip in training; rises
+            linearly from 0 at the first block.  0 if neither it nor a size is given.
+        frozen_stages: the stem and this many stages are never trained; none of them if not given.
+        stem: `patch`, pixels that do not overlap, as in the paper; or `conv`, strided
+            convolutions, for training from scratch on small pictures.
+        checkpoint: what is computed again in the backward pass, not kept: nothing, whole blocks,
+            or their two branches apart.
+        index: `cropped`, the bias as public weights expect it, which mixes up distances in maps
+            that are narrower than a window; or `exact`.
+        mean, std: of red, green and blue, in 0 to 255.
+
+    Raises:
+        ConfigError: if a setting is missing, out of range or does not fit the others.
+    """
+
+    size: Literal["tiny", "small", "base"] | None = "tiny"
+    embed: int | None = None
+    depths: tuple[int, ...] | None = None
+    heads: tuple[int, ...] | None = None
+    window: tuple[int, int, int] = (8, 7, 7)
+    patch: tuple[int, int, int] = (2, 4, 4)
+    mlp_ratio: float = 4.0
+    qkv_bias: bool = True
+    qk_scale: float | None = None
+    patch_norm: bool = True
+    drop_path: float | None = None
+    frozen_stages: int | None = None
+    stem: Literal["patch", "conv"] = "patch"
+    checkpoint: Recompute = "none"
+    index: Literal["cropped", "exact"] = "cropped"
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+    def __post_init__(self) -> None:
+        embed, depths, heads, rate = self.architecture
+        if embed < 1 or not depths or min(depths) < 1 or len(depths) != len(heads):
+            raise ConfigError(
+                f"embed {embed}, depths {depths} and heads {heads} make no encoder; without a"
+                " size give all three, with a depth and a number of heads for every stage"
+            )
+        for stage, count in enumerate(heads):
+            if count < 1 or (embed << stage) % count:
+                raise ConfigError(
+                    f"the {embed << stage} channels of stage {stage} do not divide into {count}",
+                    path="heads",
+                )
+        if min(self.window + self.patch) < 1 or min(self.std) <= 0 or self.mlp_ratio <= 0:
+            raise ConfigError("window, patch, mlp_ratio and std must be positive")
+        if not 0 <= rate < 1:
+            raise ConfigError(f"{rate} is no rate in [0, 1)", path="drop_path")
+        if not 0 <= (self.frozen_stages or 0) <= len(depths):
+            raise ConfigError(f"{self.frozen_stages} of {len(depths)} stages", path="frozen_stages")
+        if self.stem == "conv" and any(side & (side - 1) for side in self.patch):
+            raise ConfigError(
+                f"conv halves its input; {self.patch} are no powers of 2", path="stem"
+            )
+
+    @property
+    def architecture(self) -> Architecture:
+        """That of the size, each part unless it is given itself."""
+        usual = Architecture(0, (), (), 0.0) if self.size is None else _SIZES[self.size]
+        return Architecture(
+            usual.embed if self.embed is None else self.embed,
+            usual.depths if self.depths is None else self.depths,
+            usual.heads if self.heads is None else self.heads,
+            usual.drop_path if self.drop_path is None else self.drop_path,
+        )
+
+    def build(self) -> VideoSwin:
+        """The encoder, with random weights."""
+        return VideoSwin(self)
+
+
+class VideoSwin(nn.Module):
+    """Clips (N, 3, L, H, W) to features (N, C, K), K = L / stride, rounded up.
+
+    Sides that are no whole number of patches are padded with the mean colour, behind.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        embed, depths, heads, _ = config.architecture
+        self.config = config
+        self.channels = embed << (len(depths) - 1)
+        self.stride = config.patch[0]
+        self.rates = _rates(config)
+        stem = Patches if config.stem == "patch" else ConvolutionalPatches
+        self.stem = stem(embed, patch=config.patch, norm=config.patch_norm)
+        self.stages = nn.ModuleList(
+            Stage(
+                config,
+                embed << number,
+                heads=heads[number],
+                rates=rates,
+                is_last=number + 1 == len(depths),
+            )
+            for number, rates in enumerate(self.rates)
+        )
+        self.norm = nn.LayerNorm(self.channels)
+        self.apply(_initialise)
+        for part in self._frozen():
+            part.requires_grad_(False).eval()
+
+    def forward(
+        self, clips: Num[Tensor, "N 3 L H W"], *, keep: Bool[Tensor, "D N"] | None = None
+    ) -> Float[Tensor, "N C K"]:
+        """Encode pixels, 0 to 255, uint8 or floating.
+
+        Args:
+            keep: which clips keep each branch that stochastic depth may leave out, from
+                `draw_keep`.  A call may be repeated with the same, in any portions of the clips.
+                If not given, drawn in training; in evaluation nothing is left out.
+
+        Raises:
+            ValueError: if `keep` does not have a row for every such branch.
+        """
+        if keep is None and self.training:
+            keep = self.draw_keep(len(clips))
+        for x in self._maps(self._normalised(clips), keep):
+            last = x
+        features: Tensor = self.norm(last).mean((2, 3))  # (N, K, C)
+        return features.transpose(1, 2)
+
+    def maps(
+        self, pixels: Float[Tensor, "N 3 L H W"], *, keep: Bool[Tensor, "D N"] | None = None
+    ) -> tuple[Float[Tensor, "N _ K _ _"], ...]:
+        """The map of the stem, then of every stage after its merging; before the last norm.
+
+        Args:
+            pixels: normalised.
+            keep: as in `forward`, but nothing is left out unless it is given.
+        """
+        return tuple(x.movedim(-1, 1) for x in self._maps(pixels, keep))
+
+    def draw_keep(self, n: int, generator: torch.Generator | None = None) -> Bool[Tensor, "D {n}"]:
+        """Draw which of `n` clips keep each branch, D in all.
+
+        The order is that of the blocks, attention before MLP; blocks whose rate is 0 have no row.
+        The result is on the device of the generator, or of the weights if there is none.
+        """
+        device = self.norm.weight.device if generator is None else generator.device
+        rates = [rate for stage in self.rates for rate in stage if rate for _ in range(2)]
+        return draw_keep(rates, n, generator=generator, device=device)
+
+    def train(self, mode: bool = True) -> VideoSwin:
+        """Set the mode of what is not frozen; what is frozen stays in evaluation."""
+        super().train(mode)
+        for part in self._frozen():
+            part.eval()
+        return self
+
+    def _frozen(self) -> list[nn.Module]:
+        count = self.config.frozen_stages
+        return [] if count is None else [self.stem, *list(self.stages)[:count]]
+
+    def _normalised(self, clips: Num[Tensor, "N 3 L H W"]) -> Float[Tensor, "N 3 L H W"]:
+        """In the dtype of the weights, but computed in float32 at least."""
+        dtype = self.norm.weight.dtype
+        precise = torch.promote_types(dtype, torch.float32)
+        # Numbers, not buffers, for these would be rounded with the weights.
+        statistics = zip(clips.unbind(1), self.config.mean, self.config.std, strict=True)
+        colours = [(colour.to(precise) - mean) / std for colour, mean, std in statistics]
+        return torch.stack(colours, 1).to(dtype)
+
+    def _maps(
+        self, pixels: Float[Tensor, "N 3 L H W"], keep: Bool[Tensor, "D N"] | None
+    ) -> Iterator[Float[Tensor, "N K _ _ _"]]:
+        draws = [2 * sum(rate > 0 for rate in rates) for rates in self.rates]
+        rows: Sequence[Tensor | None] = [None] * len(draws)
+        if keep is not None:
+            if keep.shape != (sum(draws), len(pixels)):
+                wanted = f"{sum(draws)} draws for {len(pixels)} clips"
+                raise ValueError(f"keep is {tuple(keep.shape)}, wanted {wanted}")
+            rows = torch.split(keep.to(pixels.device), draws)
+        x = self.stem(pixels)
+        yield x
+        for stage, stage_keep in zip(self.stages, rows, strict=True):
+            x = stage(x, stage_keep)
+            yield x
+
+
+class Stage(nn.Module):
+    """Blocks on maps of one size, then the merging to half of it unless the stage is the last."""
+
+    def __init__(
+        self, config: Config, channels: int, *, heads: int, rates: Sequence[float], is_last: bool
+    ) -> None:
+        super().__init__()
+        self.window = config.window
+        self.exact = config.index == "exact"
+        self.draws = [2 if rate else 0 for rate in rates]
+        self.blocks = nn.ModuleList(
+            WindowBlock(
+                WindowAttention(
+                    channels,
+                    heads=heads,
+                    window=config.window,
+                    moved=number % 2 == 1,
+                    qkv_bias=config.qkv_bias,
+                    scale=config.qk_scale,
+                ),
+                channels=channels,
+                hidden=int(channels * config.mlp_ratio),
+                rate=rate,
+                recompute=config.checkpoint,
+            )
+            for number, rate in enumerate(rates)
+        )
+        self.merge = None if is_last else Merging(channels)
+
+    def forward(
+        self, x: Float[Tensor, "N K H W C"], keep: Bool[Tensor, "draws N"] | None
+    ) -> Float[Tensor, "N K _ _ _"]:
+        _, K, H, W, _ = x.shape
+        layout = Layout((K, H, W), self.window, self.exact, x.device)
+        rows = [None] * len(self.draws) if keep is None else torch.split(keep, self.draws)
+        for block, block_keep in zip(self.blocks, rows, strict=True):
+            x = block(x, layout, block_keep)
+        return x if self.merge is None else self.merge(x)
+
+
+def _rates(config: Config) -> list[list[float]]:
+    """Chance of every block to leave out a branch, by stage: a ramp, but 0 where frozen."""
+    _, depths, _, last = config.architecture
+    steps = max(1, sum(depths) - 1)
+    ramp = iter(last * number / steps for number in range(sum(depths)))
+    rates = [[next(ramp) for _ in range(depth)] for depth in depths]
+    for stage in rates[: config.frozen_stages or 0]:
+        stage[:] = [0.0] * len(stage)
+    return rates
+
+
+def _initialise(module: nn.Module) -> None:
+    """Linear layers as the authors; convolutions and norms as PyTorch."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+_NAMES = {
+    "patch_embed.proj": "stem.projection",
+    "patch_embed.norm": "stem.norm",
+    "layers.#.blocks.#.norm1": "stages.#.blocks.#.attention_norm",
+    "layers.#.blocks.#.attn.relative_position_bias_table": "stages.#.blocks.#.attention.bias_table",
+    "layers.#.blocks.#.attn.qkv": "stages.#.blocks.#.attention.qkv",
+    "layers.#.blocks.#.attn.proj": "stages.#.blocks.#.attention.projection",
+    "layers.#.blocks.#.norm2": "stages.#.blocks.#.mlp_norm",
+    "layers.#.blocks.#.mlp.fc1": "stages.#.blocks.#.mlp.0",
+    "layers.#.blocks.#.mlp.fc2": "stages.#.blocks.#.mlp.2",
+    "layers.#.downsample.reduction": "stages.#.merge.reduction",
+    "layers.#.downsample.norm": "stages.#.merge.norm",
+    "norm": "norm",
+}
+"""The authors' names and ours; # is a number."""
+
+_LEFT_OUT = re.compile(
+    r"^cls_head\.|^head\.(weight|bias)$|\.(relative_position_index|dummy_tensor)$"
+)
+
+
+def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Public weights under the names of a `VideoSwin` with a `patch` stem.
+
+    Understands the layout of the authors (mmaction; also under `backbone.`, as in TALLFormer) and
+    that of torchvision's `swin3d`.  Classifiers and buffers that follow from the settings are left
+    out.
+
+    Raises:
+        ValueError: if there are other entries.
+    """
+    official = {key: _official(key.removeprefix("backbone.")) for key in state}
+    ours = {key: _ours(name) for key, name in official.items() if not _LEFT_OUT.search(name)}
+    unknown = [key for key, name in ours.items() if name is None]
+    if unknown:
+        raise ValueError(f"not of a Video Swin Transformer: {', '.join(unknown)}")
+    return {name: state[key] for key, name in ours.items() if name}
+
+
+def _official(key: str) -> str:
+    """A name of torchvision as the authors call it; others as they are.
+
+    There, `features` holds the blocks of the stages with their mergings in between.
+    """
+    if found := re.fullmatch(r"features\.(\d+)\.(.*)", key):
+        stage, is_merging = divmod(int(found[1]), 2)
+        key = f"layers.{stage}.{'downsample' if is_merging else 'blocks'}.{found[2]}"
+    return key.replace(".mlp.0.", ".mlp.fc1.").replace(".mlp.3.", ".mlp.fc2.")
+
+
+def _ours(official: str) -> str | None:
+    """Our name for the authors', None if there is none."""
+    module, dot, leaf = official.rpartition(".")
+    if leaf not in ("weight", "bias"):
+        module, dot, leaf = official, "", ""
+    number = re.compile(r"(?<=\.)\d+(?=\.)")
+    ours = _NAMES.get(number.sub("#", module))
+    if ours is None:
+        return None
+    return ours.replace("#", "{}").format(*number.findall(module)) + dot + leaf

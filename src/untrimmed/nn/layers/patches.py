@@ -1,0 +1,114 @@
+"""From pixels to the first map of positions, and from a map to one of half the size.
+
+Shapes: N clips; L frames; H W pixels or positions; K positions in time; C channels.  Pixels come
+as (N, 3, L, H, W), maps as (N, K, H, W, C).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from untrimmed.nn.layers.window_attention import Sides
+
+
+class Patches(nn.Module):
+    """A linear layer on patches of pixels that do not overlap.
+
+    Args:
+        channels: C.
+        patch: frames, rows and columns; the pixels are padded behind to a whole number of them.
+        norm: whether the channels of a position are normalised.
+
+    Source: Liu et al., Video Swin Transformer, CVPR 2022, sec. 3.1.
+    """
+
+    def __init__(self, channels: int, *, patch: Sides, norm: bool) -> None:
+        super().__init__()
+        self.patch = patch
+        self.projection = nn.Conv3d(3, channels, patch, stride=patch)
+        self.norm = nn.LayerNorm(channels) if norm else nn.Identity()
+
+    def forward(self, pixels: Float[Tensor, "N 3 L H W"]) -> Float[Tensor, "N K _ _ C"]:
+        x: Tensor = self.norm(self.projection(_whole(pixels, self.patch)).movedim(1, -1))
+        return x
+
+
+class ConvolutionalPatches(nn.Module):
+    """Convolutions that halve the pixels step by step, to a map of the same size as of `Patches`.
+
+    Filters that overlap find edges and motion from fewer examples.  A step doubles the channels
+    and normalises them position by position, which keeps clips apart.
+
+    Args:
+        channels: C.
+        patch: frames, rows and columns for one position, powers of 2; the pixels are padded behind
+            to a whole number of them.
+        norm: whether the channels of the last step are normalised.
+
+    Source: after Xiao et al., Early Convolutions Help Transformers See Better, NeurIPS 2021.
+    """
+
+    def __init__(self, channels: int, *, patch: Sides, norm: bool) -> None:
+        super().__init__()
+        if any(side & (side - 1) for side in patch):
+            raise ValueError(f"convolutions halve the pixels; {patch} are not all powers of 2")
+        self.patch = patch
+        steps = range(max(1, max(patch).bit_length() - 1))
+        widths = [3, *(max(1, channels >> step) for step in reversed(steps))]
+        self.convolutions = nn.ModuleList(
+            nn.Conv3d(few, many, 3, stride=_halving(patch, step), padding=1)
+            for step, (few, many) in enumerate(pairwise(widths))
+        )
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(width) if norm or step != steps[-1] else nn.Identity()
+            for step, width in enumerate(widths[1:])
+        )
+
+    def forward(self, pixels: Float[Tensor, "N 3 L H W"]) -> Float[Tensor, "N K _ _ C"]:
+        x = _whole(pixels, self.patch)
+        for step, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            if step:
+                x = F.gelu(x).movedim(-1, 1)
+            x = norm(convolution(x).movedim(1, -1))  # (N, K, H, W, C) of this step
+        return x
+
+
+class Merging(nn.Module):
+    """Two by two positions in space become one of twice the channels.
+
+    An odd side gets a row of zeros behind.
+
+    Args:
+        channels: C, before.
+
+    Source: Video Swin Transformer, sec. 3.1.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * channels)
+        self.reduction = nn.Linear(4 * channels, 2 * channels, bias=False)
+
+    def forward(self, x: Float[Tensor, "N K H W C"]) -> Float[Tensor, "N K _ _ 2*C"]:
+        N, K, H, W, C = x.shape
+        x = F.pad(x, (0, 0, 0, W % 2, 0, H % 2))
+        x = x.reshape(N, K, (H + 1) // 2, 2, (W + 1) // 2, 2, C)
+        # The order in public weights: left above, left below, right above, right below.
+        merged: Tensor = self.reduction(self.norm(x.permute(0, 1, 2, 4, 5, 3, 6).flatten(4)))
+        return merged
+
+
+def _whole(pixels: Float[Tensor, "N 3 L H W"], patch: Sides) -> Float[Tensor, "N 3 _ _ _"]:
+    """Padded with zeros behind, to a whole number of patches."""
+    time, height, width = (-n % side for n, side in zip(pixels.shape[2:], patch, strict=True))
+    return F.pad(pixels, (0, width, 0, height, 0, time))
+
+
+def _halving(patch: Sides, step: int) -> Sides:
+    """Strides of a step: 2 along the sides of which something is left to halve."""
+    time, height, width = (2 if side >> step > 1 else 1 for side in patch)
+    return time, height, width

@@ -1,0 +1,162 @@
+// Lists and numbers beside the timeline: videos, events of the chosen one, counts.
+
+function make(name, { text, ...properties } = {}, ...children) {
+  const node = Object.assign(document.createElement(name), properties);
+  if (text !== undefined) node.textContent = text;
+  node.append(...children);
+  return node;
+}
+
+function filledIn(output, entries) {
+  output.replaceChildren(
+    ...entries.map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", { text: value }))),
+  );
+}
+
+const plural = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
+
+// One button per video, made once; counts and order change.
+const videoList = (() => {
+  const rows = videos.map((video) => {
+    const note = make("span", { className: "note" });
+    const length = make("span", { className: "length", text: clock(video.duration, 0) });
+    const name = make("span", { className: "name", text: video.id, title: video.id });
+    const share = make("span", { className: "share" }, make("i"), make("i"), make("i"));
+    const button = make("button", { type: "button" }, name, length, share, note);
+    button.dataset.video = video.number;
+    return { video, button, note, share, item: make("li", {}, button), counts: null };
+  });
+
+  function update(filter, { order, search, chosen }) {
+    const sought = search.trim().toLowerCase();
+    for (const row of rows) {
+      const sum = count([row.video], filter);
+      row.button.setAttribute("aria-current", String(row.video === chosen));
+      row.item.hidden = !row.video.id.toLowerCase().includes(sought);
+      if (row.counts && Object.keys(sum).every((name) => Object.is(sum[name], row.counts[name]))) continue;
+      row.counts = sum;
+      row.note.textContent = row.video.actions
+        ? `${sum.hits}/${sum.actions} found · ${plural(sum.falseAlarms, "false alarm")}`
+        : plural(sum.detections, "detection");
+      const parts = row.video.actions ? [sum.hits, sum.missed, sum.falseAlarms] : [0, 0, 0];
+      [...row.share.children].forEach((part, n) => {
+        part.style.flexGrow = parts[n];
+      });
+      row.share.hidden = !row.video.actions;
+    }
+    const byName = (a, b) => a.video.id.localeCompare(b.video.id, undefined, { numeric: true });
+    rows.sort((a, b) => (order === "id" ? 0 : b.counts[order] - a.counts[order]) || byName(a, b));
+    const list = element("videos");
+    if (rows.some(({ item }, n) => list.children[n] !== item)) {
+      list.replaceChildren(...rows.map((row) => row.item));
+    }
+    element("videos-none").hidden = rows.some((row) => !row.item.hidden);
+  }
+
+  // The video `step` places after the chosen one among those listed; the chosen one at the ends.
+  function beside(chosen, step) {
+    const listed = rows.filter((row) => !row.item.hidden).map((row) => row.video);
+    return listed[listed.indexOf(chosen) + step] || chosen;
+  }
+
+  const first = () => rows[0].video;
+  const show = (chosen) =>
+    rows.find((row) => row.video === chosen).button.scrollIntoView({ block: "nearest" });
+  return { update, beside, first, show };
+})();
+
+// Detections and missed actions in order of time.
+const eventList = (() => {
+  let rows = [];
+
+  function row(item, { missed, fate, judged }) {
+    const words = missed ? "missed" : fate >= 0 ? "hit" : fate === FALSE_ALARM ? "false alarm" : "–";
+    const button = make(
+      "button",
+      { type: "button", className: missed ? "missed" : fate === FALSE_ALARM ? "false-alarm" : "" },
+      make("i", { className: `swatch ${colourName(item.label)}` }),
+      make("span", { className: "name", text: data.classes[item.label] }),
+      make("span", { className: "when", text: `${clock(item.start, 1)} – ${clock(item.end, 1)}` }),
+      make("span", { className: "score", text: missed ? "" : item.score.toFixed(2) }),
+      make("span", { className: "fate", text: judged ? words : "" }),
+    );
+    if (!missed && judged) button.append(make("span", { className: "iou", text: `IoU ${item.iou.toFixed(2)}` }));
+    return { item, missed, button };
+  }
+
+  function draw(video, filter, seek) {
+    const found = foundActions(video, filter);
+    const judged = Boolean(video.actions);
+    const missed = (video.actions || []).filter(
+      ({ n, label, ignored }) => !ignored && !filter.hidden.has(label) && !found.has(n),
+    );
+    rows = [
+      ...shownDetections(video, filter).map((item) => row(item, { fate: fateOf(video, item, filter), judged })),
+      ...missed.map((item) => row(item, { missed: true, judged })),
+    ].sort((a, b) => a.item.start - b.item.start || a.item.end - b.item.end);
+    for (const { item, missed: absent, button } of rows) {
+      button.addEventListener("click", () => seek(item, absent));
+    }
+    element("events").replaceChildren(
+      ...rows.map(({ button }) => make("li", {}, button)),
+      ...(rows.length ? [] : [make("li", { className: "quiet empty", text: "Nothing above the threshold." })]),
+    );
+  }
+
+  function moveTo(time) {
+    for (const { item, button } of rows) {
+      button.classList.toggle("now", item.start <= time && time < item.end);
+    }
+  }
+
+  function select(selected) {
+    for (const { item, button } of rows) {
+      if (item === selected) {
+        button.setAttribute("aria-current", "true");
+        const list = element("events"); // not scrollIntoView, which would move the page too
+        const top = button.offsetTop - list.offsetTop;
+        if (top < list.scrollTop || top + button.offsetHeight > list.scrollTop + list.clientHeight) {
+          list.scrollTop = top - list.clientHeight / 2;
+        }
+      } else button.removeAttribute("aria-current");
+    }
+  }
+
+  return { draw, moveTo, select };
+})();
+
+function drawTotals(filter) {
+  const judged = videos.filter((video) => video.actions);
+  const [sum, byLabel] = [count(judged, filter), countByLabel(judged, filter)];
+  filledIn(element("totals"), [
+    ["precision", percent(sum.precision)],
+    ["recall", percent(sum.recall)],
+    ["F1", percent(sum.f1)],
+    ["hits", `${sum.hits} of ${sum.actions}`],
+    ["false alarms", sum.falseAlarms],
+  ]);
+  for (const row of document.querySelectorAll(".scores tr[data-label]")) {
+    const counts = row.dataset.label === "all" ? sum : byLabel[Number(row.dataset.label)];
+    const cells = [...row.cells].slice(-5);
+    const { actions, hits, falseAlarms, precision, recall } = counts;
+    [actions, hits, falseAlarms, percent(precision), percent(recall)].forEach((value, n) => {
+      cells[n].textContent = value;
+    });
+    row.classList.toggle("off", filter.hidden.has(Number(row.dataset.label)));
+  }
+}
+
+function drawHistogram(filter, bins) {
+  const picture = element("histogram");
+  const counts = histogram(filter, bins);
+  const tall = (number) => Math.log1p(number); // one hit must be seen beside a thousand alarms
+  const most = Math.max(1e-9, ...counts.map(([hits, alarms]) => tall(hits + alarms)));
+  picture.setAttribute("viewBox", `0 0 ${bins} 1`);
+  picture.replaceChildren();
+  counts.forEach(([hits, alarms], n) => {
+    const whole = tall(hits + alarms) / most;
+    const part = hits + alarms ? (whole * hits) / (hits + alarms) : 0;
+    svg("rect", { class: "alarms", x: n + 0.1, y: 1 - whole, width: 0.8, height: whole }, picture);
+    svg("rect", { class: "hits", x: n + 0.1, y: 1 - part, width: 0.8, height: part }, picture);
+  });
+}

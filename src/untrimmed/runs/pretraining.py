@@ -1,0 +1,90 @@
+"""Form the encoder of a recipe on clips of its training videos."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from untrimmed.core.errors import ConfigError
+from untrimmed.data.labelled_clips import LabelledClips
+from untrimmed.recipes.recipe import Recipe
+from untrimmed.runs.dataset import OpenData, open_data, split_of, window_shape
+from untrimmed.runs.folder import RunFolder
+from untrimmed.runs.networks import device_here
+from untrimmed.runs.progress import Job, Progress
+from untrimmed.train.journal import Journal
+from untrimmed.train.optimizer import optimizer_for
+from untrimmed.train.pretrain import CellClassifier, balanced_accuracy, clip_batches, form
+from untrimmed.train.state import save_weights
+
+VALIDATION_BATCHES = 20
+
+
+def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenData | None = None) -> Job[float]:
+    """Train the encoder as the recipe says and write it into the folder.
+
+    Returns:
+        Accuracy on clips of the validation split, mean over classes and background; NaN where
+        the recipe has no validation split.
+
+    Raises:
+        ConfigError: if the recipe has no `pretrain`.
+        UserError: if the data cannot be read.
+    """
+    config = recipe.pretrain
+    if config is None:
+        raise ConfigError("this recipe forms no encoder: it has no such part", path="pretrain")
+    splits = recipe.data.splits
+    names = [splits.train, *([splits.validation] if splits.validation else [])]
+    data = data or open_data(recipe.data, splits=names)
+    folder.start(recipe, data.annotations.classes)
+
+    torch.manual_seed(recipe.seed)
+    classes = len(data.annotations.classes)
+    device = device_here()
+    classifier = CellClassifier(recipe.model.encoder.build(), classes=classes).to(device)
+    optimizer = optimizer_for(classifier, config.optimizer)
+    schedule = config.schedule
+    steps = config.steps
+    batches = clip_batches(
+        _clips(recipe, data, splits.train, stride=classifier.encoder.stride),
+        steps=steps,
+        batch=config.batch,
+        workers=recipe.data.workers,
+    )
+    with Journal(folder.pretraining_journal, last_step=0) as journal:
+        for step in form(
+            classifier.train(),
+            batches,
+            optimizer=optimizer,
+            factor=lambda number: schedule.factor(number, steps=steps),
+            augmentation=recipe.data.augment,
+            generator=torch.Generator().manual_seed(recipe.seed),
+            bf16=recipe.train.bf16,
+            device=device,
+        ):
+            journal.write(step)
+            yield Progress("form the encoder", step.number, steps, {"loss": step.loss})
+    save_weights(classifier.encoder, folder.encoder, metadata={"made by": "untrimmed pretrain"})
+    if splits.validation is None:
+        return float("nan")
+    held_out = clip_batches(
+        _clips(recipe, data, splits.validation, stride=classifier.encoder.stride),
+        steps=VALIDATION_BATCHES,
+        batch=config.batch,
+    )
+    return balanced_accuracy(copy.deepcopy(classifier).eval(), held_out, device=device)
+
+
+def _clips(recipe: Recipe, data: OpenData, split: str, *, stride: int) -> LabelledClips:
+    shape = window_shape(recipe.data, stride=stride)
+    return LabelledClips(
+        data.readable(split_of(data.annotations, split, setting="data.splits")),
+        data.media,
+        classes=len(data.annotations.classes),
+        fps=shape.fps,
+        clip_frames=shape.clip_frames,
+        stride=shape.stride,
+        seed=recipe.seed,
+    )

@@ -1,0 +1,282 @@
+"""A table of actions, one per line, as a spreadsheet or Apple's CreateML writes it.
+
+    video,label,start,end
+    v1.mp4,wave,1.2,3.4
+    v1.mp4,pour,0:05.1,0:08
+
+The first line names the columns, in any order; those that are not named below are passed by.
+
+| column     | holds                                                                   |
+| ---------- | ----------------------------------------------------------------------- |
+| video      | id, or the name of a video file, of which the id is the part before the ending |
+| label      | name of the class; empty in the line of a video in which nothing happens |
+| start, end | seconds, `MM:SS.ss` or `HH:MM:SS.ss`                                     |
+| score      | of a detection                                                          |
+| split      | of the video; none if there is no such column                           |
+| duration   | of the video, like `start`                                              |
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from untrimmed.core.actions import Actions
+from untrimmed.core.annotations import Annotations, Video
+from untrimmed.core.detections import Detections
+from untrimmed.core.errors import FormatError
+from untrimmed.core.files import written_whole
+
+ACTION_COLUMNS = ("video", "label", "start", "end")
+DETECTION_COLUMNS = (*ACTION_COLUMNS, "score")
+
+_SECONDS = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,6}):(\d\d?(?:\.\d*)?)", re.ASCII)
+_MEDIA = re.compile(r"\.(mp4|mkv|webm|avi|mov|m4v|mpe?g|m?2?ts|flv)", re.IGNORECASE)
+
+
+def read(
+    path: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    durations_s: Mapping[str, float] | None = None,
+) -> Annotations:
+    """Annotations of a file.
+
+    Args:
+        classes: names by label; all labels that occur, sorted, if not given.
+        durations_s: by video, for a file without the column.  A video whose duration nobody
+            says is taken to last until its last action ends: enough for scores, which do not
+            depend on it.
+
+    Raises:
+        FormatError: if the file is no such table, a time is none, an action ends before it starts,
+            a label is not among the classes, or lines differ on the split or duration of a video.
+    """
+    rows = _rows(path, ACTION_COLUMNS)
+    if classes is None:
+        classes = sorted({row.cells["label"] for row in rows} - {""})
+    labels = {name: label for label, name in enumerate(classes)}
+    videos = {
+        id: _video(id, some, labels, durations_s or {}) for id, some in _by_video(rows).items()
+    }
+    return Annotations(tuple(classes), videos)
+
+
+def write(annotations: Annotations, path: Path) -> None:
+    """A file that `read` gives back, except for frame rates and classes without actions.
+
+    Raises:
+        ValueError: if an action is ignored, or a name would be read as another; the JSON of
+            `formats.activitynet` can hold both.
+    """
+    lines: list[tuple[object, ...]] = [(*ACTION_COLUMNS, "split", "duration")]
+    for id, video in annotations.videos.items():
+        if video.actions.ignored.any():
+            raise ValueError(f"video {id}: a CSV file cannot say that an action is ignored")
+        about = (video.split, video.duration_s)
+        lines += [
+            (_checked_id(id), _class(label, annotations.classes), start_s, end_s, *about)
+            for start_s, end_s, label in video.actions
+        ] or [(_checked_id(id), "", "", "", *about)]
+    _write(lines, path)
+
+
+def read_detections(path: Path, classes: Sequence[str]) -> dict[str, Detections]:
+    """Detections by video, in the order of the file.
+
+    Args:
+        classes: names by label, those of the ground truth.
+
+    Raises:
+        FormatError: if the file is no such table, a time or score is none, a detection ends
+            before it starts, or a label is not among the classes.
+    """
+    labels = {name: label for label, name in enumerate(classes)}
+    found = {}
+    for id, some in _by_video(_rows(path, DETECTION_COLUMNS)).items():
+        own = [row for row in some if row.cells["label"]]
+        found[id] = Detections(
+            [row.segment_s() for row in own],
+            [row.label(labels) for row in own],
+            [row.number("score") for row in own],
+        )
+    return found
+
+
+def write_detections(
+    detections: Mapping[str, Detections], classes: Sequence[str], path: Path
+) -> None:
+    """A file that `read_detections` gives back.
+
+    Raises:
+        ValueError: if a name would be read as another.
+    """
+    lines: list[tuple[object, ...]] = [DETECTION_COLUMNS]
+    for id, found in detections.items():
+        columns = (found.segments_s.tolist(), found.labels.tolist(), found.scores.tolist())
+        lines += [
+            (_checked_id(id), _class(label, classes), start_s, end_s, score)
+            for (start_s, end_s), label, score in zip(*columns, strict=True)
+        ] or [(_checked_id(id), "", "", "", "")]
+    _write(lines, path)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of a table; the cells by the name of their column, without outer blanks."""
+
+    cells: Mapping[str, str]
+    file: Path
+    line: int
+
+    def segment_s(self) -> tuple[float, float]:
+        start_s, end_s = self.seconds("start"), self.seconds("end")
+        if end_s < start_s:
+            raise self.wrong(f"it ends at {end_s} s, before it starts at {start_s} s")
+        return start_s, end_s
+
+    def seconds(self, column: str) -> float:
+        text = self.cells[column]
+        clock = _CLOCK.fullmatch(text)
+        if clock is None:
+            return self.number(column, "seconds, MM:SS.ss or HH:MM:SS.ss")
+        hours, minutes, seconds = int(clock[1] or 0), int(clock[2]), float(clock[3])
+        if seconds >= 60 or (clock[1] and minutes >= 60):
+            raise self.wrong(f"{column} {text!r} has 60 seconds or minutes in one place")
+        return hours * 3600 + minutes * 60 + seconds
+
+    def number(self, column: str, wanted: str = "a number") -> float:
+        text = self.cells[column]
+        if not _SECONDS.fullmatch(text) or not math.isfinite(float(text)):
+            raise self.wrong(f"{column} should be {wanted}, got {text!r}")
+        return float(text)
+
+    def label(self, labels: Mapping[str, int]) -> int:
+        name = self.cells["label"]
+        if name not in labels:
+            raise self.wrong(f"{name!r} is none of the {len(labels)} classes of the data set")
+        return labels[name]
+
+    def wrong(self, message: str) -> FormatError:
+        return FormatError(message, file=self.file, place=self.line)
+
+
+def _rows(path: Path, needed: Iterable[str]) -> list[_Row]:
+    """The lines below the header that are not blank."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"cannot be read as text: {error}", file=path) from error
+    lines = _lines(
+        csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True), path
+    )
+    number, header = next(lines, (1, []))
+    columns = [name.lower() for name in header]
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise FormatError(
+            f"wanted a first line with {', '.join(missing)}, got {', '.join(header) or 'none'}",
+            file=path,
+            place=number,
+        )
+    if len(set(columns)) < len(columns):
+        raise FormatError("two columns have the same name", file=path, place=number)
+    rows = []
+    for number, cells in lines:
+        if len(cells) != len(columns):
+            message = f"wanted {len(columns)} cells as in the first line, got {len(cells)}"
+            raise FormatError(message, file=path, place=number)
+        rows.append(_Row(dict(zip(columns, cells, strict=True)), path, number))
+    return rows
+
+
+def _lines(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and stripped cells of every line that is not blank."""
+    try:
+        for cells in reader:
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                yield reader.line_num, stripped
+    except csv.Error as error:
+        raise FormatError(f"no CSV: {error}", file=path, place=reader.line_num) from error
+
+
+def _by_video(rows: Iterable[_Row]) -> dict[str, list[_Row]]:
+    videos: dict[str, list[_Row]] = {}
+    for row in rows:
+        if not row.cells["video"]:
+            raise row.wrong("a line without a video")
+        if not row.cells["label"] and (row.cells["start"] or row.cells["end"]):
+            raise row.wrong("a line with times and without a label")
+        videos.setdefault(_id(row.cells["video"]), []).append(row)
+    return videos
+
+
+def _video(
+    id: str, rows: Sequence[_Row], labels: Mapping[str, int], durations_s: Mapping[str, float]
+) -> Video:
+    own = [row for row in rows if row.cells["label"]]
+    actions = Actions([row.segment_s() for row in own], [row.label(labels) for row in own])
+    split, duration = _agreed(rows, "split"), _agreed(rows, "duration")
+    if duration is not None:
+        duration_s = duration.seconds("duration")
+    elif id in durations_s:
+        duration_s = durations_s[id]
+    else:
+        duration_s = float(actions.segments_s.max(initial=0.0))
+    if not duration_s > 0:
+        raise rows[0].wrong(f"the video {id} has no duration above 0 s; add a column `duration`")
+    return Video(
+        id=id,
+        duration_s=duration_s,
+        actions=actions,
+        split="" if split is None else split.cells["split"],
+    )
+
+
+def _agreed(rows: Iterable[_Row], column: str) -> _Row | None:
+    """A line that fills a column about the video, as all do that fill it."""
+    filled = [row for row in rows if row.cells.get(column)]
+    for row in filled:
+        if row.cells[column] != filled[0].cells[column]:
+            raise row.wrong(
+                f"{column} {row.cells[column]!r}, but line {filled[0].line} says"
+                f" {filled[0].cells[column]!r} of the same video"
+            )
+    return filled[0] if filled else None
+
+
+def _id(name: str) -> str:
+    """The id that a file name stands for."""
+    path = PurePosixPath(name)
+    return path.stem if _MEDIA.fullmatch(path.suffix) else name
+
+
+def _checked_id(id: str) -> str:
+    if not id or _id(id.strip()) != id:
+        raise ValueError(f"a CSV file cannot hold the video id {id!r}")
+    return id
+
+
+def _class(label: int, classes: Sequence[str]) -> str:
+    if not 0 <= label < len(classes):
+        raise ValueError(f"the label {label} is none of {len(classes)} classes")
+    name = classes[label]
+    if not name or name.strip() != name:
+        raise ValueError(f"a CSV file cannot hold the class name {name!r}")
+    return name
+
+
+def _write(lines: Iterable[Iterable[object]], path: Path) -> None:
+    with (
+        written_whole(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        csv.writer(file, lineterminator="\n").writerows(lines)

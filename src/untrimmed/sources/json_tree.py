@@ -1,0 +1,140 @@
+"""A JSON file whose values know their place in it, so that an error can name it.
+
+What the values should be is said by whoever reads them: `sources.formats`, `sources.bank`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import reprlib
+from pathlib import Path
+from typing import Any
+
+from untrimmed.core.errors import FormatError
+
+
+class Value:
+    """One value of a file; each method gives it as what it should be, or raises FormatError.
+
+    Args:
+        raw: as `json` gives it.
+        inside: the value it is a part of, or the file if it is the whole.
+        key: its name or number there.
+    """
+
+    __slots__ = ("inside", "key", "raw")
+
+    def __init__(self, raw: Any, inside: Value | Path, key: str | int = "") -> None:
+        self.raw = raw
+        self.inside = inside
+        self.key = key
+
+    @property
+    def file(self) -> Path:
+        return self.inside if isinstance(self.inside, Path) else self.inside.file
+
+    @property
+    def place(self) -> str:
+        """Such as `database.v1.annotations[3].segment`; empty for the whole file."""
+        if isinstance(self.inside, Path):
+            return ""
+        outer = self.inside.place
+        if isinstance(self.key, int):
+            return f"{outer}[{self.key}]"
+        return f"{outer}.{self.key}" if outer else self.key
+
+    def members(self) -> dict[str, Value]:
+        """Those of an object, in the order of the file."""
+        if not isinstance(self.raw, dict):
+            raise self.not_a("an object in braces")
+        return {name: Value(raw, self, name) for name, raw in self.raw.items()}
+
+    def member(self, name: str) -> Value:
+        """One member of an object, which must be there."""
+        value = self.optional(name)
+        if value is None:
+            raise self.wrong(f"there is no {name!r} here; it is needed")
+        return value
+
+    def optional(self, name: str) -> Value | None:
+        """One member of an object; None if it is not there or null."""
+        if not isinstance(self.raw, dict):
+            raise self.not_a("an object in braces")
+        raw = self.raw.get(name)
+        return None if raw is None else Value(raw, self, name)
+
+    def elements(self) -> list[Value]:
+        """Those of an array."""
+        if not isinstance(self.raw, list):
+            raise self.not_a("an array in brackets")
+        return [Value(raw, self, number) for number, raw in enumerate(self.raw)]
+
+    def name(self) -> str:
+        """A text that is not empty."""
+        text = self.text()
+        if not text:
+            raise self.not_a("a name")
+        return text
+
+    def text(self) -> str:
+        if not isinstance(self.raw, str):
+            raise self.not_a("a text in quotes")
+        return self.raw
+
+    def number(self) -> float:
+        """A finite one."""
+        if type(self.raw) in (int, float):  # not bool, which is an int to Python
+            try:
+                number = float(self.raw)
+            except OverflowError:
+                number = math.inf
+            if math.isfinite(number):
+                return number
+        raise self.not_a("a finite number")
+
+    def whole_number(self) -> int:
+        if type(self.raw) is not int:
+            raise self.not_a("a whole number")
+        return self.raw
+
+    def flag(self) -> bool:
+        if not isinstance(self.raw, bool):
+            raise self.not_a("true or false")
+        return self.raw
+
+    def not_a(self, wanted: str) -> FormatError:
+        """The error that something else was wanted."""
+        return self.wrong(f"wanted {wanted}, got {reprlib.repr(self.raw)}")
+
+    def wrong(self, message: str) -> FormatError:
+        """An error at this place."""
+        return FormatError(message, file=self.file, place=self.place or None)
+
+
+def read_json(path: Path) -> Value:
+    """The whole of a file.
+
+    Raises:
+        FormatError: if it cannot be read, is no JSON, or an object has the same name twice, of
+            which the usual reading would keep the last in silence.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"cannot be read as text: {error}", file=path) from error
+    try:
+        return Value(json.loads(text, object_pairs_hook=_without_repeats), path)
+    except json.JSONDecodeError as error:
+        raise FormatError(f"no JSON: {error.msg}", file=path, place=error.lineno) from error
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"no usable JSON: {error}", file=path) from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{repeated!r} stands twice in one object; keep one of the two")
+    return members

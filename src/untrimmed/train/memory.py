@@ -1,0 +1,85 @@
+"""The long memory of TALLFormer, between the bank on disk and the tensors of a step.
+
+Shapes: B windows, M clips encoded now, C channels, K cells per clip, T cells of a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from untrimmed.data.windows import Window
+from untrimmed.sources.bank import FeatureBank
+from untrimmed.tensors import Padded
+
+
+def no_memory(windows: Sequence[Window], *, channels: int, device: torch.device) -> Padded:
+    """What a step without a bank remembers: nothing, but which cells exist."""
+    T = windows[0].clips.cells.length
+    valid = _valid(windows, T).to(device)
+    return Padded(torch.zeros(len(windows), channels, T, device=device), valid)
+
+
+def recall(bank: FeatureBank, windows: Sequence[Window], *, device: torch.device) -> Padded:
+    """Remembered features (B, C, T) of some windows, float32; zero where nothing is known.
+
+    The step reads just before it uses them: a loader that reads ahead would hand it features
+    which the steps in between have already replaced.
+    """
+    T = windows[0].clips.cells.length
+    rows = [bank.read(window.video, window.clips.first_cell, T)[0] for window in windows]
+    values = torch.from_numpy(np.stack(rows)).transpose(1, 2).contiguous()
+    return Padded.of(values.to(device), _valid(windows, T).to(device))
+
+
+def remember(
+    bank: FeatureBank,
+    windows: Sequence[Window],
+    place: Int64[Tensor, "B M"],
+    fresh: Float[Tensor, "B M C K"],
+    *,
+    step: int,
+) -> None:
+    """Overwrite the memory of the clips that were encoded in a step.
+
+    Source: TALLFormer, sec. 3.2; rows are replaced, not averaged.
+    """
+    values = fresh.detach().float().cpu().transpose(2, 3).numpy()  # (B, M, K, C)
+    for window, clips, features in zip(windows, place.tolist(), values, strict=True):
+        first_cell, per_clip = window.clips.first_cell, window.clips.cells_per_clip
+        for clip, cells in zip(clips, features, strict=True):
+            bank.write(window.video, first_cell + clip * per_clip, cells, step=step)
+
+
+def fill(
+    bank: FeatureBank, video: str, pieces: Iterable[Float[Tensor, "C n"]], *, step: int = 0
+) -> None:
+    """Write a whole video's features, given piece by piece from its start on."""
+    first_cell = 0
+    for piece in pieces:
+        bank.write(video, first_cell, piece.cpu().T.numpy(), step=step)
+        first_cell += piece.shape[1]
+
+
+def mean_age(bank: FeatureBank, windows: Sequence[Window], *, step: int) -> float:
+    """Mean number of steps since the remembered cells of some windows were written.
+
+    Staleness is what the temporal consistency module is there to cure; it belongs in the journal.
+    Cells that were never written or do not exist are left out; 0 if there is no other.
+    """
+    ages = [
+        bank.ages(window.video, window.clips.first_cell, window.valid_cells, step=step)
+        for window in windows
+    ]
+    joined = np.concatenate(ages)
+    known = joined[joined >= 0]
+    return float(known.mean()) if known.size else 0.0
+
+
+def _valid(windows: Sequence[Window], T: int) -> Tensor:
+    counts = torch.tensor([window.valid_cells for window in windows])
+    return torch.arange(T)[None] < counts[:, None]

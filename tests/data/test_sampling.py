@@ -1,0 +1,61 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from untrimmed.data.sampling import batch_keys, choose_clips, clips_to_encode, steps_of
+
+
+@pytest.mark.parametrize(
+    ("rate", "clips"), [(0.15, 2), (0.3, 4), (0.4, 6), (0.6, 9), (1.0, 15), (0.01, 1)]
+)
+def test_a_rate_takes_as_many_of_15_clips_as_the_authors_take(rate, clips):
+    assert clips_to_encode(15, keep=rate) == clips
+
+
+@given(st.integers(1, 30), st.floats(0.01, 1), st.integers(0, 30), st.integers(0, 99))
+def test_clips_are_distinct_and_rising_and_hold_frames_where_there_are_enough(
+    clips, keep, valid, seed
+):
+    valid = min(valid, clips)
+    random = np.random.default_rng(seed)
+    chosen = choose_clips(clips, keep=keep, valid=valid, random=random)
+    assert len(chosen) == clips_to_encode(clips, keep=keep)
+    assert (np.diff(chosen) > 0).all()
+    assert chosen.max() < clips
+    if valid >= len(chosen):
+        assert chosen.max() < valid
+
+
+def test_every_clip_is_as_likely_as_any_other():
+    random = np.random.default_rng(0)
+    counts = Counter(
+        clip for _ in range(6000) for clip in choose_clips(5, keep=0.4, random=random).tolist()
+    )
+    assert all(abs(counts[clip] - 2400) < 200 for clip in range(5))
+
+
+@given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 5), st.integers(0, 9))
+def test_every_epoch_sees_every_video_once(count, batch, epochs, seed):
+    keys = [
+        key for keys in batch_keys(count, batch=batch, epochs=epochs, seed=seed) for key in keys
+    ]
+    assert len(keys) == steps_of(count, batch=batch, epochs=epochs) * batch
+    seen = Counter(keys)
+    assert set(seen.values()) <= {1}
+    full = len(keys) // count
+    assert {key for key in seen if key[0] < full} == {
+        (epoch, index) for epoch in range(full) for index in range(count)
+    }
+
+
+def test_a_resumed_run_goes_on_with_the_same_batches():
+    whole = list(batch_keys(7, batch=3, epochs=4, seed=5))
+    assert list(batch_keys(7, batch=3, epochs=4, seed=5, first_step=4)) == whole[4:]
+
+
+def test_epochs_differ_in_order():
+    keys = list(batch_keys(20, batch=20, epochs=2, seed=0))
+    assert [index for _, index in keys[0]] != [index for _, index in keys[1]]
