@@ -1,7 +1,5 @@
 """Reading frames: the right ones, in any order, from any container, at any rate and size."""
 
-import os
-import pickle
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from untrimmed.core.errors import MediaError
 from untrimmed.sources.video import open_video
 
 FRAMES = 50
@@ -242,100 +239,10 @@ def test_pictures_are_turned_as_the_file_says(write_video, tmp_path, turn, size)
     np.testing.assert_allclose(found.astype(int), np.array(wanted, int), atol=12)
 
 
-def _damage(path, number):
-    with open_video(path) as video:
-        offset = int(video.index.offset[number])
-    content = bytearray(path.read_bytes())
-    content[offset : offset + 8] = b"\xff" * 8
-    path.write_bytes(content)
-
-
-def test_a_damaged_frame_names_file_and_time(write_video, tmp_path):
-    path = write_video(tmp_path / "a.mp4", options={"bf": "0"})
-    _damage(path, 18)
-    with open_video(path) as video, pytest.raises(MediaError, match=r"at 0\.600 s") as error:
-        video.read(np.arange(video.count))
-    assert error.value.file == path
-
-
-def test_what_is_beside_a_damaged_frame_is_still_read(write_video, numbers_of, tmp_path):
-    path = write_video(tmp_path / "a.mp4", options={"bf": "0"}, key_every=12)
-    _damage(path, 18)
-    with open_video(path) as video:
-        assert numbers_of(video.read(np.array([40, 17, 24]))) == [40, 17, 24]
-
-
-def test_what_lies_between_is_not_decoded_if_a_key_frame_spares_it(
-    write_video, numbers_of, tmp_path
-):
-    path = write_video(tmp_path / "a.mp4", options={"bf": "0"}, key_every=12)
-    for number in range(12, 24):
-        _damage(path, number)
-    with open_video(path) as video:
-        assert numbers_of(video.read(np.array([11, 24]))) == [11, 24]
-
-
-def test_a_frame_that_holds_no_picture_leaves_the_last_on_screen(write_video, numbers_of, tmp_path):
-    path = write_video(tmp_path / "a.mp4", codec="mpeg4", rate=30, frames=24, key_every=12)
-    with open_video(path) as video:
-        offset = int(video.index.offset[17])
-    # A predicted picture at tick 17 of a second's 30, "not coded" (ISO 14496-2, 6.2.5).
-    bits = "01" + "0" + "1" + f"{17:05b}" + "1" + "0" + "01111"
-    empty = b"\x00\x00\x01\xb6" + int(bits, 2).to_bytes(2, "big") + bytes(8)
-    content = bytearray(path.read_bytes())
-    content[offset : offset + len(empty)] = empty
-    path.write_bytes(content)
-    with open_video(path) as video:
-        assert numbers_of(video.read(np.array([17]))) == [16]
-        assert numbers_of(video.read(np.array([16, 17]))) == [16, 16]
-
-
-def test_a_file_that_goes_away_is_an_error_of_the_file(write_video, tmp_path):
-    path = write_video(tmp_path / "a.mp4")
-    video = open_video(path)
-    path.unlink()
-    with pytest.raises(MediaError, match="no such file"):
-        video.read(np.array([0]))
-
-
-def test_an_open_video_can_be_sent_to_another_process(write_video, numbers_of, tmp_path):
-    with open_video(write_video(tmp_path / "a.mp4"), fps=15) as video:
-        video.read(np.array([3]))
-        sent = pickle.loads(pickle.dumps(video))
-        assert numbers_of(sent.read(np.array([20, 4]))) == [40, 8]
-        sent.close()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_process_reads_without_disturbing_its_parent(write_video, tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (40, 64, 160, 3), dtype=np.uint8)
-    path = write_video(
-        tmp_path / "a.mkv", codec="ffv1", frames=40, draw=lambda number, _: noise[number]
-    )
-    with open_video(path) as video:
-        wanted = video.read(np.arange(40))
-    rest = np.arange(5, 40)
-    with open_video(path) as video:
-        video.read(np.arange(5))
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if np.array_equal(video.read(rest), wanted[rest]) else 1)
-        assert os.waitpid(child, 0)[1] == 0
-        np.testing.assert_array_equal(video.read(rest), wanted[rest])
-
-
 def test_several_threads_decode_the_same(video):
     with open_video(video.index.path, threads=2) as threaded:
         for numbers in (np.arange(10), np.array([30, 5, 31])):
             np.testing.assert_array_equal(threaded.read(numbers), video.read(numbers))
-
-
-def test_a_closed_video_opens_again(write_video, numbers_of, tmp_path):
-    video = open_video(write_video(tmp_path / "a.mp4"))
-    video.read(np.array([7]))
-    video.close()
-    assert numbers_of(video.read(np.array([8]))) == [8]
-    video.close()
 
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -9,9 +9,7 @@ import typer
 
 
 def run(
-    folder: Annotated[Path, typer.Argument(help="Where to put data, run and report.")] = Path(
-        "demo"
-    ),
+    folder: Annotated[Path, typer.Argument(help="For data, run and report.")] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Of the data and of the training.")] = 0,
 ) -> None:
     """Make a data set, train TALLFormer on it from pixels, score it, and detect in a new video.

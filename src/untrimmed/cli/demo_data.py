@@ -9,9 +9,7 @@ import typer
 
 
 def run(
-    folder: Annotated[
-        Path, typer.Argument(help="Where to write videos, annotations and a recipe.")
-    ],
+    folder: Annotated[Path, typer.Argument(help="For videos, annotations and a recipe.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same data set.")] = 0,
 ) -> None:
     """Write a small data set of drawn videos in which motion alone tells the actions.

@@ -22,7 +22,5 @@ def run(recipe: RecipeArgument, run: RunOption = None, settings: SetOption = Non
 
     folder = chosen_run(recipe, run)
     accuracy = watch(pretrain(read_recipe(recipe, settings=settings or []), folder))
-    typer.echo(
-        f"accuracy on cells of the validation split, mean over classes: {100 * accuracy:.1f}"
-    )
+    typer.echo(f"accuracy on validation cells, mean over classes: {100 * accuracy:.1f} %")
     typer.echo(f"encoder: {folder.encoder}")

@@ -16,9 +16,7 @@ def run(
     settings: SetOption = None,
     encoder: Annotated[
         Path | None,
-        typer.Option(
-            help="Start from this encoder's weights (.safetensors) instead of forming one."
-        ),
+        typer.Option(help="Start from this encoder's weights, do not form one."),
     ] = None,
 ) -> None:
     """Train a detector as a recipe says; where the run was stopped, go on.

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -41,12 +42,12 @@ def cell_shares(
 ) -> Float32[np.ndarray, "K classes+1"]:
     """Classes that go on in the middle of each cell, in equal shares; else background."""
     middles_s = grid.to_seconds(np.arange(grid.length) + 0.5)
-    shares = np.zeros((grid.length, classes + 1), np.float32)
+    shares: NDArray[np.float32] = np.zeros((grid.length, classes + 1), np.float32)
     for start_s, end_s, label in actions:
         shares[(middles_s >= start_s) & (middles_s < end_s), label] = 1.0
     shares[:, classes] = shares.sum(1) == 0
-    total: Float32[np.ndarray, "K 1"] = shares.sum(1, keepdims=True)
-    return shares / total
+    shares /= shares.sum(1, keepdims=True)
+    return shares
 
 
 class LabelledClips(Dataset[LabelledClip | Failed]):

@@ -24,8 +24,8 @@ FPS = 20
 
 _DURATION_S = (20.0, 36.0)
 _ACTION_S = (1.6, 6.5)
-_FIGURES = (3, 4)
-_RADIUS = (15.0, 20.0)
+_FIGURES = (3, 3)
+_RADIUS = (16.0, 21.0)
 _MARGIN = 18.0
 _REST_S = 0.4
 _LANE = 20.0

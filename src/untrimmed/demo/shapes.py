@@ -34,7 +34,7 @@ def sprite(shape: str, hue: float) -> UInt8[np.ndarray, "S S 4"]:
     colours = (
         colorsys.hsv_to_rgb((hue + 0.02) % 1, 0.75, 0.28),  # rim
         colorsys.hsv_to_rgb(hue, 0.72, 0.98),  # body
-        colorsys.hsv_to_rgb((hue + 0.09) % 1, 0.22, 1.0),  # accent
+        _accent(hue),
         colorsys.hsv_to_rgb(hue, 0.5, 0.12),  # eye
     )
     picture = np.zeros((SIDE, SIDE, 4))
@@ -44,6 +44,13 @@ def sprite(shape: str, hue: float) -> UInt8[np.ndarray, "S S 4"]:
         )
         picture += coverage[..., None] * (painted - picture)
     return np.round(picture * 255).astype(np.uint8)
+
+
+def _accent(hue: float) -> tuple[float, float, float]:
+    """Nearly white on dark hues, nearly black on bright ones."""
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.72, 0.98)
+    bright = 0.3 * red + 0.59 * green + 0.11 * blue > 0.6
+    return colorsys.hsv_to_rgb((hue + 0.09) % 1, *((0.7, 0.25) if bright else (0.12, 1.0)))
 
 
 @lru_cache
@@ -89,41 +96,39 @@ def _polygon(x: _Plane, y: _Plane, *corners: tuple[float, float]) -> _Layer:
 
 
 def _fish(x: _Plane, y: _Plane) -> tuple[_Layer, _Layer, _Layer]:
-    tail = _polygon(x, y, (-0.35, 0.0), (-0.95, -0.55), (-0.8, 0.0), (-0.95, 0.55))
-    fin = _polygon(x, y, (0.25, -0.45), (-0.35, -0.9), (-0.3, -0.3))
-    body = _disc(x, y, 0.2, 0.0, 0.75, 0.52)
-    return body | tail | fin, tail | fin, _disc(x, y, 0.58, -0.12, 0.12)
+    tail = _polygon(x, y, (-0.25, 0.0), (-0.95, -0.65), (-0.75, 0.0), (-0.95, 0.65))
+    fin = _polygon(x, y, (0.35, -0.45), (-0.35, -0.95), (-0.3, -0.3))
+    body = _disc(x, y, 0.2, 0.0, 0.75, 0.6)
+    return body | tail | fin, tail | fin | (x < -0.05), _disc(x, y, 0.55, -0.14, 0.13)
 
 
 def _rocket(x: _Plane, y: _Plane) -> tuple[_Layer, _Layer, _Layer]:
-    hull = (np.abs(y) < 0.42 * np.sqrt(np.clip(0.95 - x, 0, None))) & (x > -0.6) & (x < 0.95)
-    wing = _polygon(x, y, (-0.1, 0.3), (-0.85, 0.85), (-0.6, 0.2))
-    body = hull | wing
-    return body, wing | (x > 0.45), _disc(x, y, 0.1, -0.08, 0.17)
+    hull = (np.abs(y) < 0.52 * np.sqrt(np.clip(0.95 - x, 0, None))) & (x > -0.6) & (x < 0.95)
+    wing = _polygon(x, y, (0.05, 0.3), (-0.9, 0.95), (-0.6, 0.2))
+    return hull | wing, wing | (x > 0.25), _disc(x, y, -0.1, -0.1, 0.18)
 
 
 def _beetle(x: _Plane, y: _Plane) -> tuple[_Layer, _Layer, _Layer]:
-    body = _disc(x, y, -0.1, 0.0, 0.78)
-    head = _disc(x, y, 0.6, 0.0, 0.34)
-    spots = _disc(x, y, -0.3, -0.35, 0.18) | _disc(x, y, 0.72, 0.1, 0.1)
-    return body | head, head | _disc(x, y, -0.25, 0.38, 0.28), spots
+    body = _disc(x, y, -0.12, 0.0, 0.8) | _disc(x, y, 0.62, 0.0, 0.34)
+    spots = _disc(x, y, -0.35, -0.35, 0.17) | _disc(x, y, 0.72, 0.1, 0.1)
+    return body, (x > 0.15) | _disc(x, y, -0.35, 0.4, 0.2), spots
 
 
 def _moon(x: _Plane, y: _Plane) -> tuple[_Layer, _Layer, _Layer]:
-    body = _disc(x, y, 0.0, 0.0, 0.92) & ~_disc(x, y, 0.62, -0.12, 0.66)
-    return body, _disc(x, y, 0.1, 0.95, 0.75), _disc(x, y, -0.25, -0.5, 0.11)
+    body = _disc(x, y, 0.0, 0.0, 0.95) & ~_disc(x, y, 0.72, -0.12, 0.62)
+    return body, y > 0.15, _disc(x, y, -0.2, -0.45, 0.12)
 
 
 def _leaf(x: _Plane, y: _Plane) -> tuple[_Layer, _Layer, _Layer]:
-    blade = _disc(x, y, 0.0, 0.62, 1.05) & _disc(x, y, 0.0, -0.62, 1.05)
-    stem = _polygon(x, y, (-0.7, -0.07), (-1.0, -0.16), (-1.0, 0.12), (-0.7, 0.07))
-    return blade | stem, y > 0.03, _disc(x, y, 0.45, -0.14, 0.1)
+    blade = _disc(x, y, 0.0, 0.45, 1.05) & _disc(x, y, 0.0, -0.45, 1.05)
+    stem = _polygon(x, y, (-0.7, -0.09), (-1.0, -0.18), (-1.0, 0.14), (-0.7, 0.09))
+    return blade | stem, x + 0.4 * y > 0.1, _disc(x, y, -0.3, -0.2, 0.11)
 
 
 def _flag(x: _Plane, y: _Plane) -> tuple[_Layer, _Layer, _Layer]:
-    pole = (np.abs(x + 0.55) < 0.14) & (np.abs(y) < 0.92)
-    cloth = _polygon(x, y, (-0.5, -0.85), (0.85, -0.65), (0.45, -0.3), (0.85, 0.1), (-0.5, 0.15))
-    return pole | cloth, pole, _disc(x, y, 0.0, -0.38, 0.16)
+    pole = (np.abs(x + 0.55) < 0.16) & (np.abs(y) < 0.95)
+    cloth = _polygon(x, y, (-0.5, -0.9), (0.9, -0.7), (0.5, -0.25), (0.9, 0.25), (-0.5, 0.3))
+    return pole | cloth, x < -0.05, _disc(x, y, 0.25, -0.3, 0.16)
 
 
 _DRAWINGS = {

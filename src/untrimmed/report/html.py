@@ -38,7 +38,7 @@ MAX_EMBEDDED_BYTES = 64 * 2**20
 TIOUS = (0.3, 0.4, 0.5, 0.6, 0.7)
 """Offered in the page where the report has no scores."""
 
-_SCRIPTS = ("data.js", "player.js", "timeline.js", "lists.js", "report.js")
+_SCRIPTS = ("data.js", "player.js", "timeline.js", "lists.js", "report.js", "controls.js")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

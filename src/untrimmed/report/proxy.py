@@ -76,7 +76,7 @@ def write_proxy(source: Path, target: Path, *, bits_per_s: int | None = None) ->
                 _encode(_pictures(container), copy, container=container, bits_per_s=bits_per_s)
         except av.FFmpegError as error:
             raise MediaError(
-                f"cannot be made into a copy for browsers: {error}", file=source
+                f"cannot be copied for browsers: {error.strerror}", file=source
             ) from error
 
 
@@ -149,7 +149,7 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     try:
         container = av.open(str(path))
     except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"cannot be opened as a video: {error}", file=path) from error
+        raise MediaError(f"cannot be opened as a video: {error.strerror}", file=path) from error
     with container:
         if not container.streams.video:
             raise MediaError("holds no video", file=path)

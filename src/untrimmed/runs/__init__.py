@@ -1,1 +1,1 @@
-"""From a recipe to a trained, scored and used detector; each long job is a generator of progress."""
+"""From a recipe to a detector, trained, scored and used; long jobs yield their progress."""

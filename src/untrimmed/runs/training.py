@@ -35,9 +35,6 @@ from untrimmed.train.memory import fill
 from untrimmed.train.optimizer import optimizer_for
 from untrimmed.train.state import State, load_weights, save_weights
 
-AUGMENTATION = "augmentation"
-"""Name of its source of chance in the state."""
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -64,6 +61,7 @@ class _Training:
     shape: WindowShape
     device: torch.device
     state: State
+    generator: torch.Generator
     bank: FeatureBank | None = None
 
     @property
@@ -99,18 +97,19 @@ def train(
     detector, shape = build_detector(recipe, classes=len(data.annotations.classes))
     weights = encoder_weights or (folder.encoder if folder.encoder.exists() else None)
     if weights is not None:
-        load_weights(detector.encoder, weights)
+        load_weights(detector.get_submodule("encoder"), weights)
     detector.to(device)
-    state = _state(recipe, detector)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    state = _state(recipe, detector, generator)
     if folder.state.exists():
         state.load(folder.state)
-    training = _Training(recipe, folder, data, videos, detector, shape, device, state)
+    training = _Training(recipe, folder, data, videos, detector, shape, device, state, generator)
     yield from _remembered(training)
     yield from _fitted(training)
     return Trained(training.state.best, data.failed)
 
 
-def _state(recipe: Recipe, detector: Detector) -> State:
+def _state(recipe: Recipe, detector: Detector, generator: torch.Generator) -> State:
     """The state of a training that has not begun."""
     torch.manual_seed(recipe.seed)
     decay = recipe.train.ema
@@ -118,7 +117,7 @@ def _state(recipe: Recipe, detector: Detector) -> State:
         model=detector,
         optimizer=optimizer_for(detector, recipe.train.optimizer),
         averaged=None if decay is None else Averaged(detector, decay=decay),
-        generators={AUGMENTATION: torch.Generator().manual_seed(recipe.seed)},
+        generators={"augmentation": generator},
     )
 
 
@@ -194,7 +193,7 @@ def _fitted(training: _Training) -> Job[None]:
             factor=lambda number: config.schedule.factor(number, steps=steps),
             bank=training.bank,
             augmentation=recipe.data.augment,
-            generator=state.generators[AUGMENTATION],
+            generator=training.generator,
             first_step=state.step,
             clip_norm=config.clip_norm,
             head_only_steps=config.head_only_steps,

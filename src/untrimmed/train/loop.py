@@ -112,7 +112,7 @@ def fit(
         if not torch.isfinite(total):
             raise FloatingPointError(_not_finite(losses, batch, number))
         optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward(total)
         norm = nn.utils.clip_grad_norm_(parameters, clip_norm or math.inf, foreach=True)
         optimizer.step()
         age = None

@@ -100,7 +100,7 @@ def form(
             logits = classifier(frames[:, 0]).float()
         loss = cell_loss(logits, batch.shares.to(device))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(classifier.parameters(), clip_norm)
         optimizer.step()
         yield Step(

@@ -37,6 +37,13 @@ function fateOf(video, detection, filter) {
   return video.actions ? video.fates[filter.tiou][detection.n] : EXCUSED;
 }
 
+// In words; empty where nobody knows what happens.
+function fateWord(video, detection, filter) {
+  if (!video.actions) return "";
+  const fate = fateOf(video, detection, filter);
+  return fate >= 0 ? "hit" : fate === EXCUSED ? "on an ignored action" : "false alarm";
+}
+
 // Positions of the actions that a shown detection hits.
 function foundActions(video, filter) {
   const fates = shownDetections(video, filter).map((detection) => fateOf(video, detection, filter));
@@ -138,4 +145,6 @@ function clock(time, decimals = 2) {
   return decimals ? `${whole}.${rest}` : whole;
 }
 
+const span = ({ start, end }, decimals = 2) =>
+  `${clock(start, decimals)} – ${clock(end, decimals)}`;
 const percent = (share) => (Number.isFinite(share) ? (100 * share).toFixed(1) : "–");

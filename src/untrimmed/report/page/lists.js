@@ -9,7 +9,9 @@ function make(name, { text, ...properties } = {}, ...children) {
 
 function filledIn(output, entries) {
   output.replaceChildren(
-    ...entries.map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", { text: value }))),
+    ...entries.map(([name, value]) =>
+      make("div", {}, make("dt", { text: name }), make("dd", { text: value })),
+    ),
   );
 }
 
@@ -27,22 +29,27 @@ const videoList = (() => {
     return { video, button, note, share, item: make("li", {}, button), counts: null };
   });
 
+  function fill({ video, note, share }, sum) {
+    const found = sum.actions ? `${sum.hits}/${sum.actions} found` : "no actions";
+    note.textContent = video.actions
+      ? `${found} · ${plural(sum.falseAlarms, "false alarm")}`
+      : plural(sum.detections, "detection");
+    [sum.hits, sum.missed, sum.falseAlarms].forEach((number, n) => {
+      share.children[n].style.flexGrow = number;
+    });
+    share.hidden = !sum.actions && !sum.falseAlarms;
+  }
+
   function update(filter, { order, search, chosen }) {
     const sought = search.trim().toLowerCase();
     for (const row of rows) {
       const sum = count([row.video], filter);
       row.button.setAttribute("aria-current", String(row.video === chosen));
       row.item.hidden = !row.video.id.toLowerCase().includes(sought);
-      if (row.counts && Object.keys(sum).every((name) => Object.is(sum[name], row.counts[name]))) continue;
+      if (!row.counts || Object.keys(sum).some((name) => sum[name] !== row.counts[name])) {
+        fill(row, sum);
+      }
       row.counts = sum;
-      row.note.textContent = row.video.actions
-        ? `${sum.hits}/${sum.actions} found · ${plural(sum.falseAlarms, "false alarm")}`
-        : plural(sum.detections, "detection");
-      const parts = row.video.actions ? [sum.hits, sum.missed, sum.falseAlarms] : [0, 0, 0];
-      [...row.share.children].forEach((part, n) => {
-        part.style.flexGrow = parts[n];
-      });
-      row.share.hidden = !row.video.actions;
     }
     const byName = (a, b) => a.video.id.localeCompare(b.video.id, undefined, { numeric: true });
     rows.sort((a, b) => (order === "id" ? 0 : b.counts[order] - a.counts[order]) || byName(a, b));
@@ -69,38 +76,34 @@ const videoList = (() => {
 const eventList = (() => {
   let rows = [];
 
-  function row(item, { missed, fate, judged }) {
-    const words = missed ? "missed" : fate >= 0 ? "hit" : fate === FALSE_ALARM ? "false alarm" : "–";
+  function row(item, words) {
     const button = make(
       "button",
-      { type: "button", className: missed ? "missed" : fate === FALSE_ALARM ? "false-alarm" : "" },
+      { type: "button", className: words.replaceAll(" ", "-") },
       make("i", { className: `swatch ${colourName(item.label)}` }),
       make("span", { className: "name", text: data.classes[item.label] }),
-      make("span", { className: "when", text: `${clock(item.start, 1)} – ${clock(item.end, 1)}` }),
-      make("span", { className: "score", text: missed ? "" : item.score.toFixed(2) }),
-      make("span", { className: "fate", text: judged ? words : "" }),
+      make("span", { className: "when", text: span(item, 1) }),
+      make("span", { className: "score", text: words === "missed" ? "" : item.score.toFixed(2) }),
+      make("span", { className: "fate", text: words }),
     );
-    if (!missed && judged) button.append(make("span", { className: "iou", text: `IoU ${item.iou.toFixed(2)}` }));
-    return { item, missed, button };
+    if (words && words !== "missed") {
+      button.append(make("span", { className: "iou", text: `IoU ${item.iou.toFixed(2)}` }));
+    }
+    return { item, button };
   }
 
   function draw(video, filter, seek) {
     const found = foundActions(video, filter);
-    const judged = Boolean(video.actions);
     const missed = (video.actions || []).filter(
       ({ n, label, ignored }) => !ignored && !filter.hidden.has(label) && !found.has(n),
     );
     rows = [
-      ...shownDetections(video, filter).map((item) => row(item, { fate: fateOf(video, item, filter), judged })),
-      ...missed.map((item) => row(item, { missed: true, judged })),
+      ...shownDetections(video, filter).map((item) => row(item, fateWord(video, item, filter))),
+      ...missed.map((item) => row(item, "missed")),
     ].sort((a, b) => a.item.start - b.item.start || a.item.end - b.item.end);
-    for (const { item, missed: absent, button } of rows) {
-      button.addEventListener("click", () => seek(item, absent));
-    }
-    element("events").replaceChildren(
-      ...rows.map(({ button }) => make("li", {}, button)),
-      ...(rows.length ? [] : [make("li", { className: "quiet empty", text: "Nothing above the threshold." })]),
-    );
+    for (const { item, button } of rows) button.addEventListener("click", () => seek(item));
+    element("events").replaceChildren(...rows.map(({ button }) => make("li", {}, button)));
+    element("events-none").hidden = rows.length > 0;
   }
 
   function moveTo(time) {
@@ -114,9 +117,9 @@ const eventList = (() => {
       if (item === selected) {
         button.setAttribute("aria-current", "true");
         const list = element("events"); // not scrollIntoView, which would move the page too
-        const top = button.offsetTop - list.offsetTop;
-        if (top < list.scrollTop || top + button.offsetHeight > list.scrollTop + list.clientHeight) {
-          list.scrollTop = top - list.clientHeight / 2;
+        const above = button.offsetTop - list.offsetTop - list.scrollTop;
+        if (above < 0 || above + button.offsetHeight > list.clientHeight) {
+          list.scrollTop += above - list.clientHeight / 2;
         }
       } else button.removeAttribute("aria-current");
     }

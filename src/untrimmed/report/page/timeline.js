@@ -146,16 +146,14 @@ const timeline = (() => {
     const { kind, item } = itemOf(node);
     const { video, filter, found } = drawn;
     const name = item.label < 0 ? "any class" : data.classes[item.label];
-    const time = `${clock(item.start)} – ${clock(item.end)} (${(item.end - item.start).toFixed(2)} s)`;
+    const time = `${span(item)} (${(item.end - item.start).toFixed(2)} s)`;
     if (kind === "actions") {
       const fate = item.ignored ? "ignored" : found.has(item.n) ? "found" : "missed";
-      return [`${name}`, time, `Action, ${fate}`];
+      return [name, time, `Action, ${fate}`];
     }
     const lines = [name, time, `Detection, score ${item.score.toFixed(3)}`];
-    if (!video.actions) return lines;
-    const fate = fateOf(video, item, filter);
-    const words = fate >= 0 ? "hit" : fate === EXCUSED ? "on an ignored action" : "false alarm";
-    return [...lines, `Best IoU ${item.iou.toFixed(2)}, ${words}`];
+    const words = fateWord(video, item, filter);
+    return words ? [...lines, `Best IoU ${item.iou.toFixed(2)}, ${words}`] : lines;
   }
 
   const timeAt = (event) =>
