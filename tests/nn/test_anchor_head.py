@@ -3,7 +3,6 @@ import math
 import pytest
 import torch
 
-from untrimmed.core.errors import ConfigError
 from untrimmed.nn.heads import anchor
 from untrimmed.nn.protocols import Head
 from untrimmed.tensors import Padded, Pyramid, Targets
@@ -243,6 +242,19 @@ def test_losses_are_shared_by_the_anchors_that_find_an_action_at_least_one_per_v
     assert loss(full, empty) == pytest.approx((of_full + of_empty) / 3)
 
 
+def test_losses_follow_their_settings():
+    anchors = 2 * sum(LENGTHS)
+    loss = build(gamma=0.0, alpha=0.4).loss(silent(logit=0.0), [actions()])
+    assert loss["classification"].item() == pytest.approx(anchors * K * 0.6 * math.log(2))
+
+
+def test_a_candidate_is_at_most_so_much_longer_than_its_anchor():
+    raw = silent()
+    raw.deltas[0][0, 1, 8] = 5.0  # the length of the first anchor of position 8, 28 ... 36
+    segments = build(delta_clamp=0.5).candidates(raw).segments[0, 16]
+    assert (segments[1] - segments[0]).item() == pytest.approx(8 * math.exp(0.5))
+
+
 def test_equal_segments_share_their_labels():
     dive = [actions((16.0, 24.0, 1), (16.0, 24.0, 2))]
     raw = silent()
@@ -258,17 +270,17 @@ def test_equal_segments_of_equal_label_are_one():
     assert build().loss(raw, [actions((16.0, 24.0, 1), (16.0, 24.0, 1))]) == once
 
 
-def test_losses_are_taken_in_float32():
-    raw = build()(pyramid())
-    half = anchor.Raw(
-        tuple(x.bfloat16() for x in raw.logits),
-        tuple(x.bfloat16() for x in raw.deltas),
-        raw.valid,
-        raw.strides,
+def test_losses_and_candidates_are_taken_in_float32():
+    head, raw = build(), build()(pyramid())
+    logits = tuple(x.bfloat16() for x in raw.logits)
+    deltas = tuple(x.bfloat16() for x in raw.deltas)
+    half = raw._replace(logits=logits, deltas=deltas)
+    full = raw._replace(
+        logits=tuple(x.float() for x in logits), deltas=tuple(x.float() for x in deltas)
     )
-    losses = build().loss(half, SOME)
-    assert {loss.dtype for loss in losses.values()} == {torch.float32}
-    assert build().candidates(half).segments.dtype == torch.float32
+    assert head.loss(half, SOME) == head.loss(full, SOME)
+    for found, wanted in zip(head.candidates(half), head.candidates(full), strict=True):
+        assert torch.equal(found, wanted)
 
 
 def test_levels_share_their_weights():
@@ -284,10 +296,12 @@ def test_a_pyramid_of_other_strides_is_refused():
 
 
 def test_settings_that_make_no_sense_are_refused():
-    with pytest.raises(ConfigError, match=r"negative_iou: 0\.7"):
+    with pytest.raises(ValueError, match=r"negative_iou <= positive_iou .* got 0\.7 and 0\.6"):
         anchor.Config(negative_iou=0.7)
-    with pytest.raises(ConfigError, match=r"prior: 1\.0"):
+    with pytest.raises(ValueError, match=r"prior must be between 0 and 1, got 1\.0"):
         anchor.Config(prior=1.0)
+    with pytest.raises(ValueError, match="top_k must be above 0"):
+        anchor.Config(top_k=0)
 
 
 def test_unknown_weights_are_refused():

@@ -94,13 +94,15 @@ def test_bytes_and_numbers_are_the_same_pixels(encoder, clips):
     assert torch.equal(encoder(clips), encoder(clips.float()))
 
 
-def test_pixels_are_normalised_by_colour(encoder, clips):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_pixels_are_normalised_by_colour_before_they_are_rounded(encoder, clips, dtype):
+    encoder = encoder.to(dtype)
     mean, std = (
         torch.tensor(x)[:, None, None, None] for x in (encoder.config.mean, encoder.config.std)
     )
-    last = encoder.maps((clips - mean) / std)[-1]
+    last = encoder.maps(((clips - mean) / std).to(dtype))[-1]
     wanted = encoder.norm(last.movedim(1, -1)).mean((2, 3)).transpose(1, 2)
-    torch.testing.assert_close(encoder(clips), wanted)
+    assert torch.equal(encoder(clips), wanted)
 
 
 @pytest.mark.parametrize("axis", [2, 3, 4])
@@ -112,6 +114,25 @@ def test_what_a_patch_lacks_is_the_mean_colour(encoder, clips, axis):
     )
     short = clips.narrow(axis, 0, clips.shape[axis] - 1)
     torch.testing.assert_close(encoder(short), encoder(filled))
+
+
+@pytest.mark.parametrize("stem", ["patch", "conv"])
+@pytest.mark.parametrize("norm", [False, True])
+def test_the_first_map_is_normalised_if_asked_for(stem, norm):
+    pixels = torch.randn(2, 3, 4, 8, 8)
+    first = config(stem=stem, patch_norm=norm).build().maps(pixels)[0]
+    assert (first.mean(1).abs().max() < 1e-5) == norm
+
+
+@pytest.mark.parametrize(("stem", "overlaps"), [("patch", False), ("conv", True)])
+def test_convolutions_see_beyond_their_patch(stem, overlaps):
+    encoder = built(stem=stem)
+    pixels = torch.zeros(1, 3, 2, 4, 16, requires_grad=True)
+    encoder.maps(pixels)[0][..., 1].square().sum().backward()
+    seen = pixels.grad.abs().amax((0, 1, 2, 3)) > 0
+    assert seen[4:8].all()
+    assert seen[3] == overlaps
+    assert not seen[12:].any()
 
 
 # Windows
@@ -163,6 +184,17 @@ def test_a_cropped_index_is_exact_where_only_time_is_short():
 def test_the_index_is_chosen_by_the_setting(clips):
     cropped, exact = (built(index=index).eval()(clips) for index in ("cropped", "exact"))
     assert not torch.allclose(cropped, exact)
+
+
+def test_logits_are_scaled_by_the_channels_of_a_head_unless_told(encoder, clips):
+    assert torch.equal(built(qk_scale=8**-0.5).eval()(clips), encoder(clips))
+    assert not torch.allclose(built(qk_scale=0.9).eval()(clips), encoder(clips))
+
+
+def test_queries_keys_and_values_have_a_bias_if_asked_for():
+    for wanted in (False, True):
+        names = built(qkv_bias=wanted).state_dict().keys()
+        assert any(name.endswith("qkv.bias") for name in names) == wanted
 
 
 # Gradients
@@ -272,11 +304,15 @@ def test_frozen_parts_get_no_gradient_and_all_others_do(count, clips):
 
 def test_frozen_parts_stay_in_evaluation():
     encoder = built(frozen_stages=1)
-    for model in (encoder, encoder.train(), torch.nn.Sequential(encoder).train()[0]):
-        modes = [model.stem.training, *(stage.training for stage in model.stages)]
-        assert modes == [False, False, True, True]
-        assert model.training
-    assert not encoder.eval().stages[2].training
+
+    def modes():
+        return [part.training for part in (encoder, encoder.stem, *encoder.stages)]
+
+    assert modes() == [True, False, False, True, True]
+    encoder.eval()
+    assert not any(modes())
+    torch.nn.Sequential(encoder).train()
+    assert modes() == [True, False, False, True, True]
 
 
 # Numbers
@@ -380,13 +416,15 @@ def test_a_term_is_built_once_outside_of_training_and_always_in_training():
     windows = layout((4, 6, 6), (2, 3, 3))
 
     def bias(windows=windows, dtype=torch.float32):
-        return attention.bias(windows, moved=True, dtype=dtype)
+        return attention.bias(windows, dtype=dtype)
 
     with torch.no_grad():
         first = bias()
         assert bias() is first
-        assert bias(layout((4, 9, 6), (2, 3, 3))).shape != first.shape
         assert bias(dtype=torch.bfloat16).dtype == torch.bfloat16
+        assert bias(layout((4, 9, 6), (2, 3, 3))).shape != bias().shape
+        small, exact = (layout((4, 2, 6), (2, 3, 3), exact=exact) for exact in (False, True))
+        assert not torch.equal(bias(small), bias(exact))
         attention.train()
         assert bias() is not bias()
     attention.eval()
@@ -497,12 +535,13 @@ def test_rates_rise_in_even_steps():
         ({"heads": (1, 2)}, "make no encoder"),
         ({"depths": (2, 0, 2)}, "make no encoder"),
         ({"heads": (1, 2, 5)}, "heads: the 32 channels of stage 2 do not divide into 5"),
-        ({"window": (2, 0, 3)}, "must be positive"),
-        ({"std": (1.0, 0.0, 1.0)}, "must be positive"),
-        ({"drop_path": 1.0}, "drop_path: 1.0 is no rate"),
-        ({"frozen_stages": 4}, "frozen_stages: 4 of 3 stages"),
-        ({"frozen_stages": -1}, "frozen_stages: -1 of 3 stages"),
-        ({"stem": "conv", "patch": (2, 3, 4)}, "no powers of 2"),
+        ({"window": (2, 0, 3)}, r"window: wanted numbers above 0, got \(2, 0, 3\)"),
+        ({"std": (1.0, 0.0, 1.0)}, "std: wanted numbers above 0"),
+        ({"mlp_ratio": 0.0}, "mlp_ratio: wanted numbers above 0"),
+        ({"drop_path": 1.0}, r"drop_path: wanted a rate in \[0, 1\), got 1.0"),
+        ({"frozen_stages": 4}, "frozen_stages: wanted 0 to 3 stages, got 4"),
+        ({"frozen_stages": -1}, "frozen_stages: wanted 0 to 3 stages, got -1"),
+        ({"stem": "conv", "patch": (2, 3, 4)}, "patch: a conv stem halves its input"),
     ],
 )
 def test_settings_that_make_no_encoder_are_refused(changes, message):

@@ -33,10 +33,10 @@ def test_a_data_set_in_order_has_no_problems():
     assert found(data, {"v": file(), "w": file()}, **options) == []
 
 
-def test_an_action_that_overhangs_the_end_is_a_warning_with_numbers():
+def test_an_action_that_overhangs_the_end_is_an_error_with_numbers():
     (problem,) = problems(annotations(video((8, 11, 0))), None)
-    assert (problem.kind, problem.video, problem.severity) == ("past end", "v", "warning")
-    assert problem.message == "wave from 8.00 s to 11.00 s, but the video ends at 10.00 s"
+    assert (problem.kind, problem.video, problem.severity) == ("past end", "v", "error")
+    assert "wave from 8.00 s to 11.00 s, but the video ends at 10.00 s" in problem.message
 
 
 def test_an_action_behind_the_end_is_an_error():
@@ -45,7 +45,7 @@ def test_an_action_behind_the_end_is_an_error():
 
 def test_half_a_second_past_the_end_is_rounding():
     assert found(annotations(video((8, 10.5, 0)))) == []
-    assert found(annotations(video((8, 10.51, 0)))) == [("past end", "v", "warning")]
+    assert found(annotations(video((8, 10.51, 0)))) == [("past end", "v", "error")]
 
 
 def test_the_file_says_where_the_video_ends():
@@ -80,9 +80,9 @@ def test_ignored_actions_are_not_complained_of():
     assert found(annotations(video((1, 2, 0), (20, 20, -1), ignored=[False, True]))) == []
 
 
-def test_a_class_that_never_happens_is_a_warning():
+def test_a_class_that_never_happens_is_an_error():
     (problem,) = problems(annotations(video((3, 5, 0)), classes=("wave", "pour")), None)
-    assert (problem.kind, problem.severity) == ("class without actions", "warning")
+    assert (problem.kind, problem.severity) == ("class without actions", "error")
     assert "pour" in problem.message
 
 

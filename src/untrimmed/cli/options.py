@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from untrimmed.runs.folder import RunFolder
+    from untrimmed.sources.check import Problem
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="A recipe file (YAML), or the name of a preset.", show_default=False)
@@ -35,16 +36,19 @@ def chosen_run(recipe: str, run: Path | None) -> RunFolder:
     return RunFolder(Path("runs") / name)
 
 
-def listed(failed: Mapping[str, str]) -> None:
-    """Say which videos could not be used; the others have been."""
+def ended(failed: Mapping[str, str], problems: Sequence[Problem] = ()) -> None:
+    """List what failed and what is wrong, and end with status 2 if anything did or is.
+
+    The videos and actions that are not listed have been used.
+    """
     if failed:
         typer.echo(f"{len(failed)} could not be used:", err=True)
-        for message in failed.values():
-            typer.echo(f"  {message}", err=True)
-
-
-def ended(failed: Mapping[str, str]) -> None:
-    """List what failed, and end with status 2 if anything did."""
-    listed(failed)
-    if failed:
+    for message in failed.values():
+        typer.echo(f"  {message}", err=True)
+    if problems:
+        typer.echo(f"{len(problems)} wrong in the annotations:", err=True)
+    for problem in problems:
+        where = f"{problem.video}: " if problem.video else ""
+        typer.echo(f"  {where}{problem.message}", err=True)
+    if failed or problems:
         raise typer.Exit(2)

@@ -25,7 +25,7 @@ def run(
 
     Example: `untrimmed train demo/data/recipe.yaml --run runs/first --set train.epochs=20`
     """
-    from untrimmed.cli.options import chosen_run, listed
+    from untrimmed.cli.options import chosen_run, ended
     from untrimmed.cli.watch import watch
     from untrimmed.recipes.recipe import read_recipe
     from untrimmed.runs.training import train
@@ -34,8 +34,8 @@ def run(
     result = watch(
         train(read_recipe(recipe, settings=settings or []), folder, encoder_weights=encoder)
     )
-    listed(result.failed)
     if result.best_map is not None:
         typer.echo(f"best average mAP on the validation split: {100 * result.best_map:.1f}")
     typer.echo(f"run: {folder.path}")
     typer.echo(f"next: untrimmed evaluate {folder.path}")
+    ended(result.failed, result.problems)

@@ -26,7 +26,7 @@ from jaxtyping import UInt8
 from untrimmed.core.files import written_whole
 from untrimmed.demo.motions import CLASSES
 from untrimmed.demo.render import pictures
-from untrimmed.demo.scene import FPS, HEIGHT, WIDTH, Scene, plan
+from untrimmed.demo.scene import FPS, HEIGHT, LENGTHS_S, WIDTH, Scene, plan
 
 SPLITS = ("training", "validation", "testing")
 VIDEOS: Mapping[str, int] = MappingProxyType({"training": 80, "validation": 16, "testing": 20})
@@ -38,6 +38,7 @@ def write_demo_data(
     *,
     seed: int = 0,
     videos: Mapping[str, int] = VIDEOS,
+    lengths_s: tuple[float, float] = LENGTHS_S,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Draw a data set into a folder, and give the path of its annotations.
@@ -48,6 +49,7 @@ def write_demo_data(
     Args:
         seed: the same seed gives the same pictures and the same annotations.
         videos: how many of each of `SPLITS`; a split that is not named gets none.
+        lengths_s: shortest and longest video.
         progress: told how many videos are done, of how many, after each.
 
     Raises:
@@ -60,7 +62,7 @@ def write_demo_data(
 
     def write_one(place: tuple[str, int]) -> tuple[str, dict[str, Any]]:
         split, n = place
-        scene = plan(np.random.default_rng([seed, SPLITS.index(split), n]))
+        scene = plan(np.random.default_rng([seed, SPLITS.index(split), n]), lengths_s=lengths_s)
         name = f"{split}-{n:03d}"
         with written_whole(folder / "videos" / f"{name}.mp4") as path:
             _encode(path, pictures(scene))

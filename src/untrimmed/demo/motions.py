@@ -2,13 +2,13 @@
 
 A pose has five numbers that add up, so that motions are superimposed by their sum: x and y in
 pixels (rightwards, downwards), angle in radians (clockwise as seen), and the natural logarithms
-of size and of brightness.  A motion is a displacement of the pose: zero until it starts,
-and at its end either back at zero (jump, pulse, wave) or where it has led (move, turn).
+of size and of brightness.  A motion is a displacement of the pose: zero until it starts, and from
+its end on either zero again (pulse, wave, jump) or what it has led to (move, turn).
 
-No picture alone tells which motion goes on, or whether any does.  This module does not choose
-when and by whom a motion is made (`scene`).
+No picture alone tells which motion goes on, or whether any does.  When and by whom motions are
+made is not decided here (`scene`).
 
-Shapes: F moments (frames).
+Shapes: F pictures of a video.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
+
+X, Y, ANGLE, SIZE, LIGHT = range(5)
+"""Columns of a pose."""
 
 CLASSES = (
     "move left",
@@ -27,34 +30,10 @@ CLASSES = (
     "wave",
     "jump",
 )
-"""Names of the motions that are actions; the position is the label."""
+"""Motions that are actions; the position is the label."""
 
 DISTRACTIONS = ("rise", "sink", "circle", "blink")
-"""Names of the motions that are none."""
-
-X, Y, ANGLE, SIZE, LIGHT = range(5)
-
-_RAMP_S = 0.2
-_TURN = 2 * np.pi
-
-
-class Motion(NamedTuple):
-    """One figure's motion from `start_s` to `end_s`.
-
-    kind: of `CLASSES` or `DISTRACTIONS`.
-    pace: how fast, in the unit of `PACES`.
-    """
-
-    kind: str
-    start_s: float
-    end_s: float
-    pace: float
-
-    @property
-    def reach(self) -> float:
-        """How far a steady motion leads: pace times its time at full speed (see `_progress`)."""
-        return self.pace * (self.end_s - self.start_s - _RAMP_S)
-
+"""Motions that are none."""
 
 PACES = {
     "move left": (18.0, 40.0),  # pixels per second
@@ -71,38 +50,66 @@ PACES = {
 }
 """Slowest and fastest pace of each motion."""
 
+_TURN = 2 * np.pi
+
+STEADY = {
+    "move left": (X, -1.0),
+    "move right": (X, 1.0),
+    "rise": (Y, -1.0),
+    "sink": (Y, 1.0),
+    "turn clockwise": (ANGLE, _TURN),
+    "turn counterclockwise": (ANGLE, -_TURN),
+}
+"""Motions that lead somewhere: the column they change, and by how much per unit of reach."""
+
+_RAMP_S = 0.2
+"""How long a motion takes to come up to full speed or strength, and to come to rest."""
+
+
+class Motion(NamedTuple):
+    """One motion of one figure.
+
+    kind: of `CLASSES` or `DISTRACTIONS`.
+    end_s: at least 0.4 s after `start_s`.
+    pace: how fast, in the unit of `PACES`.
+    """
+
+    kind: str
+    start_s: float
+    end_s: float
+    pace: float
+
+    @property
+    def reach(self) -> float:
+        """How far a steady motion leads in all, in the unit of its pace without "per second"."""
+        return self.pace * (self.end_s - self.start_s - _RAMP_S)
+
 
 def displacement(motion: Motion, times_s: Float64[np.ndarray, " F"]) -> Float64[np.ndarray, "F 5"]:
-    """What the motion adds to the pose of its figure at each time."""
-    elapsed = np.clip(times_s - motion.start_s, 0.0, motion.end_s - motion.start_s)
-    left = motion.end_s - motion.start_s - elapsed
-    strength = np.minimum(1.0, np.minimum(elapsed, left) / _RAMP_S)
-    progress = motion.pace * _progress(elapsed, length_s=motion.end_s - motion.start_s)
-    beat = _TURN * motion.pace * elapsed
+    """What the motion adds to the pose of its figure at each time.
+
+    Raises:
+        ValueError: if there is no motion of this kind.
+    """
+    length_s = motion.end_s - motion.start_s
+    elapsed_s = np.clip(times_s - motion.start_s, 0.0, length_s)
+    strength = np.minimum(np.minimum(elapsed_s, length_s - elapsed_s) / _RAMP_S, 1.0)
+    beat = _TURN * motion.pace * elapsed_s
 
     poses = np.zeros((len(times_s), 5))
     match motion.kind:
-        case "move left":
-            poses[:, X] = -progress
-        case "move right":
-            poses[:, X] = progress
-        case "rise":
-            poses[:, Y] = -progress
-        case "sink":
-            poses[:, Y] = progress
-        case "turn clockwise":
-            poses[:, ANGLE] = _TURN * progress
-        case "turn counterclockwise":
-            poses[:, ANGLE] = -_TURN * progress
-        case "circle":
-            poses[:, X] = 8.0 * strength * np.sin(beat)
-            poses[:, Y] = 8.0 * strength * (1 - np.cos(beat))
+        case kind if kind in STEADY:
+            column, step = STEADY[kind]
+            poses[:, column] = step * motion.pace * _at_full_speed_s(elapsed_s, length_s)
         case "pulse":
             poses[:, SIZE] = 0.28 * strength * (1 - np.cos(beat))
         case "wave":
             poses[:, ANGLE] = 0.7 * strength * np.sin(beat)
         case "jump":
             poses[:, Y] = -18.0 * strength * np.abs(np.sin(beat / 2))
+        case "circle":
+            poses[:, X] = 8.0 * strength * np.sin(beat)
+            poses[:, Y] = 8.0 * strength * (1 - np.cos(beat))
         case "blink":
             poses[:, LIGHT] = -0.35 * strength * (1 - np.cos(beat))
         case _:
@@ -110,9 +117,14 @@ def displacement(motion: Motion, times_s: Float64[np.ndarray, " F"]) -> Float64[
     return poses
 
 
-def _progress(elapsed: Float64[np.ndarray, " F"], *, length_s: float) -> Float64[np.ndarray, " F"]:
-    """Seconds at full speed: speed grows for the first 0.2 s and falls for the last."""
-    starting = np.minimum(elapsed, _RAMP_S)
-    stopping = np.maximum(elapsed - (length_s - _RAMP_S), 0.0)
-    cruising = elapsed - starting - stopping
-    return starting**2 / (2 * _RAMP_S) + cruising + stopping - stopping**2 / (2 * _RAMP_S)
+def _at_full_speed_s(
+    elapsed_s: Float64[np.ndarray, " F"], length_s: float
+) -> Float64[np.ndarray, " F"]:
+    """Integral of a speed that rises from 0 to 1, stays there, and falls to 0 again."""
+    starting = np.minimum(elapsed_s, _RAMP_S)
+    stopping = np.maximum(elapsed_s - (length_s - _RAMP_S), 0.0)
+    between = elapsed_s - starting - stopping
+    speeding_up = starting**2 / (2 * _RAMP_S)
+    slowing_down = stopping - stopping**2 / (2 * _RAMP_S)
+    total: Float64[np.ndarray, " F"] = speeding_up + between + slowing_down
+    return total

@@ -11,15 +11,15 @@ import colorsys
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, Int32, UInt8
 
 from untrimmed.demo.motions import ANGLE, LIGHT, SIZE, X, Y
 from untrimmed.demo.scene import HEIGHT, WIDTH, Figure, Scene
 from untrimmed.demo.shapes import REACH, SIDE, sprite
 
 _BATCH = 48
-_FINER = 4  # a shift of the background by a quarter of a pixel is a slice of its finer picture
-_BORDER = 24
+_FINER = 4  # positions of the background per pixel, either way
+_BORDER = 24  # pixels of background beyond each side of the picture
 
 
 def pictures(scene: Scene) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
@@ -33,8 +33,11 @@ def pictures(scene: Scene) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
         yield from _lit(batch, scene.light[now])
 
 
-def _wall(scene: Scene) -> UInt8[np.ndarray, "_ _ 3"]:
-    """The background, finer and larger than a picture: soft hills of colour and bright dots."""
+def _wall(scene: Scene) -> UInt8[np.ndarray, "4 4 _ _ 3"]:
+    """The background, larger than a picture: soft hills of colour, and dots.
+
+    Drawn sixteen times, each a quarter of a pixel further down or to the right than the last.
+    """
     random = np.random.default_rng(scene.texture)
     height, width = HEIGHT + 2 * _BORDER, WIDTH + 2 * _BORDER
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -47,27 +50,23 @@ def _wall(scene: Scene) -> UInt8[np.ndarray, "_ _ 3"]:
     for _ in range(24):
         cx, cy, radius = random.uniform(0, width), random.uniform(0, height), random.uniform(2, 9)
         hills += 0.22 * random.uniform(-1, 1) * np.clip(radius - np.hypot(x - cx, y - cy), 0, 1)
-    dark = np.array(colorsys.hsv_to_rgb(scene.hue, 0.55, random.uniform(0.25, 0.4)), np.float32)
-    bright = np.array(
-        colorsys.hsv_to_rgb(
-            (scene.hue + random.uniform(-0.1, 0.1)) % 1, 0.38, random.uniform(0.55, 0.75)
-        ),
-        np.float32,
-    )
-    wall = np.clip(dark + hills[..., None] * (bright - dark), 0, 1) * 255
-    return np.stack(
-        [
-            np.stack([_moved(wall, dx, dy).astype(np.uint8) for dx in range(_FINER)])
-            for dy in range(_FINER)
-        ]
-    )
+
+    low = _colour(scene.hue, 0.55, random.uniform(0.25, 0.4))
+    high = _colour(scene.hue + random.uniform(-0.1, 0.1), 0.38, random.uniform(0.55, 0.75))
+    wall = np.clip(low + hills[..., None] * (high - low), 0, 1) * 255
+    quarters = range(_FINER)
+    return np.stack([np.stack([_moved(wall, dx, dy) for dx in quarters]) for dy in quarters])
 
 
-def _moved(wall: np.ndarray, dx: int, dy: int) -> np.ndarray:
+def _colour(hue: float, saturation: float, value: float) -> Float32[np.ndarray, "3"]:
+    return np.array(colorsys.hsv_to_rgb(hue % 1, saturation, value), np.float32)
+
+
+def _moved(wall: Float32[np.ndarray, "_ _ 3"], dx: int, dy: int) -> UInt8[np.ndarray, "_ _ 3"]:
     """Moved to the left and up by quarters of a pixel, less than one, by linear interpolation."""
     for axis, part in ((0, dy / _FINER), (1, dx / _FINER)):
         wall = wall + np.float32(part) * (np.roll(wall, -1, axis) - wall)
-    return wall
+    return wall.astype(np.uint8)
 
 
 def _background(
@@ -101,9 +100,9 @@ def _draw(
     cos = (np.cos(poses[:, ANGLE]) * scale)[:, None]
     sin = (np.sin(poses[:, ANGLE]) * scale)[:, None]
     dx, dy = offset[:, 0], offset[:, 1]
-    u = _index((cos * dx)[:, None, :], (sin * dy)[:, :, None])  # (F, P, P)
-    v = _index((-sin * dx)[:, None, :], (cos * dy)[:, :, None])
-    texels = sprite(figure.shape, figure.hue).view(np.uint32).ravel().take(v * SIDE + u)
+    column = _index((cos * dx)[:, None, :], (sin * dy)[:, :, None])  # (F, P, P)
+    row = _index((-sin * dx)[:, None, :], (cos * dy)[:, :, None])
+    texels = sprite(figure.shape, figure.hue).view(np.uint32).ravel().take(row * SIDE + column)
     colours = texels.view(np.uint8).reshape(*texels.shape, 4)
 
     dimming = np.round(256 * np.exp(np.minimum(poses[:, LIGHT], 0.0))).astype(np.uint16)
@@ -121,9 +120,12 @@ def _draw(
         behind[:] = light + (behind * clear + 127) // 255
 
 
-def _index(a: Float64[np.ndarray, "F _ _"], b: Float64[np.ndarray, "F _ _"]) -> np.ndarray:
+def _index(
+    a: Float64[np.ndarray, "F _ _"], b: Float64[np.ndarray, "F _ _"]
+) -> Int32[np.ndarray, "F P P"]:
     """Columns or rows of the sprite at a + b from its middle; what lies outside is its rim."""
-    places = (a + np.float32(SIDE / 2)).astype(np.float32) + b.astype(np.float32)
+    # Single precision: this is where half of the time goes.
+    places = (a + SIDE / 2).astype(np.float32) + b.astype(np.float32)
     return np.clip(places, 0, SIDE - 1).astype(np.int32)
 
 

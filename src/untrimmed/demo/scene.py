@@ -9,27 +9,41 @@ Shapes: F pictures of the video, N actions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
 
 from untrimmed.core.actions import Actions
-from untrimmed.demo.motions import CLASSES, DISTRACTIONS, PACES, Motion, displacement
+from untrimmed.demo.motions import (
+    ANGLE,
+    CLASSES,
+    DISTRACTIONS,
+    PACES,
+    STEADY,
+    Motion,
+    X,
+    Y,
+    displacement,
+)
 from untrimmed.demo.shapes import SHAPES
 
 WIDTH, HEIGHT = 160, 128
 FPS = 20
 
-_DURATION_S = (20.0, 36.0)
-_ACTION_S = (1.6, 6.5)
-_FIGURES = (3, 3)
+LENGTHS_S = (20.0, 36.0)
+"""Shortest and longest video unless told otherwise."""
+
+_MOTION_S = (1.6, 6.5)  # shortest and longest, evenly on a logarithmic scale
+_GAP_S = {CLASSES: (1.0, 4.0), DISTRACTIONS: (1.0, 6.0)}  # between one motion and the next
+_OVERLAPPING = 0.2  # chance that a motion begins before the last has ended
+_REST_S = 0.4  # of a figure between two of its motions
+_FIGURES = 3
 _RADIUS = (16.0, 21.0)
-_MARGIN = 18.0
-_REST_S = 0.4
-_LANE = 20.0
-_OVERLAPPING = 0.2
+_MARGIN = 18.0  # no figure walks closer to the border, nor is at home there
+_DRIFT = (5.0, 5.0, 0.35, 0.08, 0.05)  # of an idle figure; columns as in a pose
+_LANE = 20.0  # no figure rises or sinks further from its home
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +90,19 @@ class Scene:
         return len(self.camera) / FPS
 
 
-def plan(random: np.random.Generator) -> Scene:
-    """A scene at random, of 20 to 36 seconds."""
-    pictures = int(random.integers(int(_DURATION_S[0] * FPS), int(_DURATION_S[1] * FPS) + 1))
+def plan(random: np.random.Generator, *, lengths_s: tuple[float, float] = LENGTHS_S) -> Scene:
+    """A scene at random.
+
+    Args:
+        lengths_s: shortest and longest that it may be; in less than 3 s nothing may happen.
+    """
+    shortest, longest = (round(length_s * FPS) for length_s in lengths_s)
+    pictures = int(random.integers(shortest, longest + 1))
     times_s = np.arange(pictures) / FPS
-    stage = _Stage(random, count=int(random.integers(_FIGURES[0], _FIGURES[1] + 1)))
+    stage = _Stage(random)
     end_s = pictures / FPS - 0.5
-    acted = stage.cast(list(_timeline(random, CLASSES, end_s, gap_s=(1.0, 4.0))))
-    stage.cast(list(_timeline(random, DISTRACTIONS, end_s, gap_s=(1.0, 6.0))))
+    acted = stage.cast(_timeline(random, CLASSES, end_s))
+    stage.cast(_timeline(random, DISTRACTIONS, end_s))
 
     hue = float(random.random())
     return Scene(
@@ -102,80 +121,72 @@ def plan(random: np.random.Generator) -> Scene:
 
 
 class _Stage:
-    """The figures of a scene, and what each has been told to do."""
+    """The figures of a scene, where each is, and what each has been told to do."""
 
-    def __init__(self, random: np.random.Generator, *, count: int) -> None:
-        lanes = random.permutation(count)  # apart from each other, so that none hides another
+    def __init__(self, random: np.random.Generator) -> None:
+        lanes = random.permutation(_FIGURES)  # one below the other: they seldom hide each other
+        across = random.uniform(_MARGIN, WIDTH - _MARGIN, _FIGURES)
+        lane = (HEIGHT - 2 * _MARGIN) / _FIGURES
+        down = _MARGIN + (lanes + random.uniform(0.3, 0.7, _FIGURES)) * lane
         self._random = random
-        across = random.uniform(_MARGIN, WIDTH - _MARGIN, count)
-        down = _MARGIN + (lanes + random.uniform(0.3, 0.7, count)) * (HEIGHT - 2 * _MARGIN) / count
         self._homes = np.stack([across, down], axis=1)
-        self._roles: list[list[Motion]] = [[] for _ in range(count)]
+        self._places = self._homes.copy()
+        self._roles: list[list[Motion]] = [[] for _ in range(_FIGURES)]
 
-    def cast(self, wanted: Sequence[Motion]) -> list[Motion]:
-        """Give each motion to a figure that rests and has room; some find none and fall away."""
+    def cast(self, wanted: Iterable[Motion]) -> list[Motion]:
+        """Give each motion, in order of time, to a figure that rests and has room for it.
+
+        What leads somewhere is slowed down if the way is too short; a motion for which there is
+        nobody, or no way, falls away.
+        """
         made = []
         for motion in wanted:
-            free = [n for n, role in enumerate(self._roles) if not _busy(role, motion)]
-            if not free:
+            resting = [n for n, role in enumerate(self._roles) if not _busy(role, motion)]
+            if not resting:
                 continue
-            rooms = {n: self._room(n, motion) for n in self._random.permutation(free).tolist()}
-            figure = max(rooms, key=rooms.__getitem__)
-            if motion.reach > rooms[figure]:
-                motion = motion._replace(pace=motion.pace * rooms[figure] / motion.reach)
+            figure = max(self._random.permutation(resting), key=lambda n: self._room(n, motion))
+            room = self._room(figure, motion)
+            if motion.reach > room:
+                motion = motion._replace(pace=motion.pace * room / motion.reach)
             if motion.pace < 0.7 * PACES[motion.kind][0]:
                 continue
             self._roles[figure].append(motion)
             made.append(motion)
+            axis, step = STEADY.get(motion.kind, (None, 0.0))
+            if axis in (X, Y):
+                self._places[figure, axis] += step * motion.reach
         return made
 
     def _room(self, figure: int, motion: Motion) -> float:
-        """Pixels that the figure can go in the motion's direction, now and by what it does later."""
-        if motion.kind not in _DIRECTIONS:
+        """How far the figure can go in the motion's direction before it leaves its range."""
+        axis, step = STEADY.get(motion.kind, (None, 0.0))
+        if axis not in (X, Y):
             return np.inf
-        axis, sign = _DIRECTIONS[motion.kind]
-        if axis == 0:
-            near, far = _MARGIN, WIDTH - _MARGIN
+        if axis == X:
+            low, high = _MARGIN, WIDTH - _MARGIN
         else:
-            near, far = self._homes[figure, 1] - _LANE, self._homes[figure, 1] + _LANE
-        places = [self._homes[figure, axis]]
-        for earlier in sorted(self._roles[figure], key=lambda role: role.start_s):
-            direction = _DIRECTIONS.get(earlier.kind)
-            if direction is None or direction[0] != axis:
-                continue
-            place = places[-1] + direction[1] * earlier.reach
-            places = [place] if earlier.start_s < motion.start_s else [*places, place]
-        return float(min(far - place if sign > 0 else place - near for place in places))
+            low, high = self._homes[figure, Y] - _LANE, self._homes[figure, Y] + _LANE
+        place = self._places[figure, axis]
+        return float(high - place if step > 0 else place - low)
 
     def figures(
         self, times_s: Float64[np.ndarray, " F"], *, background_hue: float
     ) -> tuple[Figure, ...]:
-        """The figures with all that they do."""
+        """The figures with all that they do, in colours other than the background's."""
         random = self._random
-        shapes = random.permutation(SHAPES)
-        hues = (background_hue + random.permutation(np.linspace(0.25, 0.75, len(self._roles)))) % 1
+        hues = (background_hue + random.permutation(np.linspace(0.25, 0.75, _FIGURES))) % 1
         figures = []
-        for n, role in enumerate(self._roles):
-            poses = np.zeros((len(times_s), 5))
-            poses[:, :2] = self._homes[n]
-            poses[:, 2] = random.uniform(0, 2 * np.pi)
-            poses += _wander(
-                random, times_s, amplitude=[5.0, 5.0, 0.35, 0.08, 0.05], period_s=(5.0, 14.0)
-            )
+        for shape, hue, home, role in zip(
+            random.permutation(SHAPES)[:_FIGURES], hues, self._homes, self._roles, strict=True
+        ):
+            poses = _wander(random, times_s, amplitude=_DRIFT, period_s=(5.0, 14.0))
+            poses[:, [X, Y]] += home
+            poses[:, ANGLE] += random.uniform(0, 2 * np.pi)
             for motion in role:
                 poses += displacement(motion, times_s)
-            figures.append(
-                Figure(
-                    shape=str(shapes[n % len(shapes)]),
-                    hue=float(hues[n]),
-                    radius=float(random.uniform(*_RADIUS)),
-                    poses=poses,
-                )
-            )
+            radius = float(random.uniform(*_RADIUS))
+            figures.append(Figure(str(shape), float(hue), radius, poses))
         return tuple(figures)
-
-
-_DIRECTIONS = {"move left": (0, -1), "move right": (0, 1), "rise": (1, -1), "sink": (1, 1)}
 
 
 def _busy(role: Sequence[Motion], motion: Motion) -> bool:
@@ -186,15 +197,15 @@ def _busy(role: Sequence[Motion], motion: Motion) -> bool:
 
 
 def _timeline(
-    random: np.random.Generator, kinds: Sequence[str], end_s: float, *, gap_s: tuple[float, float]
+    random: np.random.Generator, kinds: tuple[str, ...], end_s: float
 ) -> Iterator[Motion]:
-    """Motions one after the other, some beginning before the last has ended."""
+    """Motions one after the other, each kind as often as any other, until the video ends."""
     start_s = float(random.uniform(0.5, 2.5))
     deck: list[str] = []
     while True:
         deck = deck or [str(kind) for kind in random.permutation(kinds)]
         kind = deck.pop()
-        length_s = float(np.exp(random.uniform(*np.log(_ACTION_S))))
+        length_s = float(np.exp(random.uniform(*np.log(_MOTION_S))))
         if start_s + length_s > end_s:
             return
         pace = float(random.uniform(*PACES[kind]))
@@ -202,7 +213,7 @@ def _timeline(
         if random.random() < _OVERLAPPING:
             start_s += float(random.uniform(0.3, 0.8)) * length_s
         else:
-            start_s += length_s + float(random.uniform(*gap_s))
+            start_s += length_s + float(random.uniform(*_GAP_S[kinds]))
 
 
 def _wander(
@@ -216,4 +227,5 @@ def _wander(
     periods = random.uniform(*period_s, (3, len(amplitude)))
     phases = random.uniform(0, 2 * np.pi, (3, len(amplitude)))
     waves = np.sin(2 * np.pi * times_s[:, None, None] / periods + phases)  # (F, 3, D)
-    return waves.sum(1) * np.asarray(amplitude) / 1.75
+    sums: Float64[np.ndarray, "F D"] = waves.sum(1) * np.asarray(amplitude) / np.sqrt(3)
+    return sums

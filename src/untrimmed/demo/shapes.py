@@ -24,8 +24,9 @@ _Layer = Bool[np.ndarray, "_ _"]
 
 SHAPES = ("fish", "rocket", "beetle", "moon", "leaf", "flag")
 
-_FINER = 3
-_SOFTNESS = 4
+_FINER = 3  # points per pixel, either way, by which a shape is drawn
+_SOFTNESS = 4  # pixels over which an edge is spread: about one pixel as shown
+_RIM = 0.1  # thickness of the dark outline, in radii
 
 
 @lru_cache(maxsize=64)
@@ -60,7 +61,7 @@ def _layers(shape: str) -> tuple[Float64[np.ndarray, "S S"], ...]:
     axis = (np.arange(side) + 0.5) * (2 * REACH / side) - REACH
     x, y = np.meshgrid(axis, axis)
     body, accent, eye = _DRAWINGS[shape](x, y)
-    rim = _grown(body, radius=int(0.10 / (2 * REACH) * side))
+    rim = _grown(body, radius=int(_RIM / (2 * REACH) * side))
     return tuple(_coverage(layer) for layer in (rim, body, accent & body, eye))
 
 
@@ -75,11 +76,11 @@ def _grown(layer: _Layer, *, radius: int) -> _Layer:
 
 def _coverage(layer: _Layer) -> Float64[np.ndarray, "S S"]:
     """Means of blocks, softened so that drawing need only pick the nearest pixel."""
-    blocks = layer.reshape(SIDE, _FINER, SIDE, _FINER).mean((1, 3))
+    coverage: Float64[np.ndarray, "S S"] = layer.reshape(SIDE, _FINER, SIDE, _FINER).mean((1, 3))
     for axis in (0, 1):
-        blocks = np.mean([np.roll(blocks, n, axis) for n in range(_SOFTNESS)], 0)
-        blocks = np.roll(blocks, -(_SOFTNESS // 2), axis)
-    return blocks
+        shifts = range(-(_SOFTNESS // 2), _SOFTNESS // 2 + 1)
+        coverage = np.mean([np.roll(coverage, shift, axis) for shift in shifts], 0)
+    return coverage
 
 
 def _disc(x: _Plane, y: _Plane, cx: float, cy: float, rx: float, ry: float | None = None) -> _Layer:

@@ -19,7 +19,7 @@ from untrimmed.core.errors import MediaError
 from untrimmed.report.proxy import duration_s, played_as, write_proxy
 
 _LEAST_BITS_PER_S = 120_000  # below, a copy of 640 pixels shows blocks
-_HEADROOM = 0.9  # the container and a first key frame come on top of the rate
+_HEADROOM = 0.95  # the container comes on top of the pictures
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _embedded(path: Path, share: int) -> Embedded | None:
     kind = played_as(path)
     if kind is not None and path.stat().st_size <= share:
         return Embedded(kind, path.read_bytes())
-    bits_per_s = int(_HEADROOM * 8 * share / max(duration_s(path), 1.0))
+    bits_per_s = int(_HEADROOM * 8 * share / (duration_s(path) + 1.0))
     if bits_per_s < _LEAST_BITS_PER_S:
         return None
     with tempfile.TemporaryDirectory() as folder:

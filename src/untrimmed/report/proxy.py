@@ -65,7 +65,8 @@ def write_proxy(source: Path, target: Path, *, bits_per_s: int | None = None) ->
     and seeks from a server before all of it has come.
 
     Args:
-        bits_per_s: most bits per second, over two seconds; by default as many as it takes.
+        bits_per_s: most bits per second, with one second of grace at the start; by default as
+            many as it takes.
 
     Raises:
         MediaError: if the source cannot be decoded.
@@ -90,7 +91,7 @@ def _encode(
     rate = container.streams.video[0].average_rate or Fraction(25)
     options = {"preset": "veryfast", "crf": "27"}
     if bits_per_s is not None:
-        options |= {"maxrate": str(bits_per_s), "bufsize": str(2 * bits_per_s)}
+        options |= {"maxrate": str(bits_per_s), "bufsize": str(bits_per_s)}
     stream = None
     for picture in pictures:
         if stream is None:  # the size is known once the first picture has been turned

@@ -66,7 +66,11 @@ def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenData | None = None)
         ):
             journal.write(step)
             yield Progress("form the encoder", step.number, steps, {"loss": step.loss})
-    save_weights(classifier.get_submodule("encoder"), folder.encoder, metadata={"made by": "untrimmed pretrain"})
+    save_weights(
+        classifier.get_submodule("encoder"),
+        folder.encoder,
+        metadata={"made by": "untrimmed pretrain"},
+    )
     if splits.validation is None:
         return float("nan")
     held_out = clip_batches(

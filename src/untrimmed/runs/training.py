@@ -7,12 +7,12 @@ that was stopped goes on where it was last saved, exactly.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from untrimmed.core.annotations import Video
+from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.errors import UserError
 from untrimmed.data.collate import batches
 from untrimmed.data.dataset import TrainingWindows
@@ -24,10 +24,12 @@ from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import OpenData, open_data, split_of
 from untrimmed.runs.evaluation import detect_all, score
 from untrimmed.runs.folder import RunFolder
+from untrimmed.runs.inspection import wrong_with
 from untrimmed.runs.networks import build_detector, device_here
 from untrimmed.runs.pretraining import pretrain
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.sources.bank import FeatureBank
+from untrimmed.sources.check import Problem, VideoFacts
 from untrimmed.train.ema import Averaged
 from untrimmed.train.journal import Journal
 from untrimmed.train.loop import Step, fit
@@ -43,10 +45,12 @@ class Trained:
     Args:
         best_map: best average mAP on the validation split, in [0, 1]; None without one.
         failed: what is wrong with each video that could not be read.
+        problems: what is wrong with the annotations.
     """
 
     best_map: float | None
     failed: dict[str, str]
+    problems: tuple[Problem, ...]
 
 
 @dataclass
@@ -85,7 +89,11 @@ def train(
     splits = recipe.data.splits
     names = [splits.train, *([splits.validation] if splits.validation else [])]
     data = open_data(recipe.data, splits=names)
-    yield Progress("open the data", len(data.annotations.videos), len(data.annotations.videos))
+    wrong = _wrong_annotations(recipe, data)
+    facts: dict[str, float | str] = (
+        {"problems": f"{len(wrong)}, listed at the end"} if wrong else {}
+    )
+    yield Progress("open the data", len(data.media.files), len(data.media.files), facts)
     folder.start(recipe, data.annotations.classes)
 
     if recipe.pretrain is not None and encoder_weights is None and not folder.encoder.exists():
@@ -106,7 +114,19 @@ def train(
     training = _Training(recipe, folder, data, videos, detector, shape, device, state, generator)
     yield from _remembered(training)
     yield from _fitted(training)
-    return Trained(training.state.best, data.failed)
+    return Trained(training.state.best, data.failed, wrong)
+
+
+def _wrong_annotations(recipe: Recipe, data: OpenData) -> tuple[Problem, ...]:
+    """Grave faults of the videos that can be read; the others are listed as such."""
+    opened = {id: data.media(id) for id in data.media.files if id not in data.failed}
+    facts = {id: VideoFacts(each.duration_s, each.fps, each.size) for id, each in opened.items()}
+    used = Annotations(
+        data.annotations.classes,
+        {id: video for id, video in data.annotations.videos.items() if id in facts},
+    )
+    found = wrong_with(used, facts, replace(recipe.data.splits, test=recipe.data.splits.train))
+    return tuple(problem for problem in found if problem.severity == "error")
 
 
 def _state(recipe: Recipe, detector: Detector, generator: torch.Generator) -> State:

@@ -206,14 +206,15 @@ def _class_problems(annotations: Annotations, training: str | None) -> Iterator[
     everywhere = labels(annotations.videos.values())
     for label, name in enumerate(annotations.classes):
         if label not in everywhere:
-            yield Problem("class without actions", "", f"{name} happens in no video", "warning")
+            message = f"{name} happens in no video; take it out of the classes, or add videos of it"
+            yield Problem("class without actions", "", message, "error")
     if training is None:
         return
     learnt = labels(
         [v for v in annotations.videos.values() if v.split.casefold() == training.casefold()]
     )
     for label in sorted(everywhere - learnt):
-        message = f"{annotations.classes[label]} happens, but in no video of the split {training}"
+        message = f"{annotations.classes[label]} happens, but in no video of the split {training}; add some"
         yield Problem("class without training", "", message, "error")
 
 
@@ -237,9 +238,11 @@ def _action_problems(
     for number, (start_s, end_s, label) in enumerate(actions):
         what = f"{classes[label]} from {start_s:.2f} s to {end_s:.2f} s"
         if end_s > duration_s + TOLERANCE_S:
-            message = f"{what}, but the video ends at {duration_s:.2f} s"
-            outside = start_s >= duration_s
-            yield Problem("past end", video.id, message, "error" if outside else "warning")
+            message = (
+                f"{what}, but the video ends at {duration_s:.2f} s; correct the action, or give"
+                " the whole video"
+            )
+            yield Problem("past end", video.id, message, "error")
         if start_s < -TOLERANCE_S:
             message = f"{what} starts before the video does"
             yield Problem("before start", video.id, message, "error" if end_s <= 0 else "warning")

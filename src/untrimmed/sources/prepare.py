@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 
-from untrimmed.core.errors import ConfigError
+from untrimmed.core.errors import ConfigError, MediaError
 from untrimmed.core.files import written_whole
 from untrimmed.sources.frames import Frames, write_frames
 from untrimmed.sources.video import open_video
@@ -59,11 +60,11 @@ def prepare(
         threads: that decode and encode; 0 for one per core.
 
     Raises:
-        MediaError: if the video cannot be read to its end.
-        ConfigError: if the copy would replace the video, or cannot have this size.
+        MediaError: if the video cannot be read to its end, or the copy not be written.
+        ConfigError: if the copy would replace the video, or cannot have this kind or size.
     """
-    if target.exists() and target.samefile(path):
-        raise ConfigError(f"the copy of {path} would replace it; give another place")
+    if kind not in ("mp4", "frames"):
+        raise ConfigError(f"copies are `mp4` or `frames`, not `{kind}`", path="kind")
     if kind == "mp4" and (size[0] % 2 or size[1] % 2):
         raise ConfigError(
             f"an mp4 has an even height and width, not {size[0]} x {size[1]};"
@@ -73,6 +74,8 @@ def prepare(
     if key_every < 1:
         raise ConfigError(f"a key frame every {key_every} frames", path="key_every")
     with open_video(path, fps=fps, size=size, threads=threads) as video:
+        if target.exists() and target.samefile(path):
+            raise ConfigError(f"the copy of {path} would replace it; give another place")
         if kind == "mp4":
             _write_mp4(target, video, key_every=key_every, threads=threads)
         else:
@@ -98,6 +101,7 @@ def _batches(video: Frames) -> Iterator[UInt8[np.ndarray, "_ H W 3"]]:
 def _write_mp4(target: Path, video: Frames, *, key_every: int, threads: int) -> None:
     """Write H.264 at a constant rate, in which every frame refers to earlier ones only."""
     reformatter = VideoReformatter()
+    rate = Fraction(video.fps).limit_denominator(100_000)
     options = {
         **_QUALITY,
         "bf": "0",
@@ -105,22 +109,20 @@ def _write_mp4(target: Path, video: Frames, *, key_every: int, threads: int) -> 
         "keyint_min": str(key_every),
         "sc_threshold": "0",  # no key frames at changes of scene
     }
-    with (
-        written_whole(target) as temporary,
-        # faststart: the table of frames at the front, as players over a network want it.
-        av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container,
-    ):
-        rate = Fraction(video.fps).limit_denominator(100_000)
-        stream = container.add_stream("libx264", rate=rate, options=options)
-        stream.height, stream.width = video.size
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = threads
-        number = 0
-        for batch in _batches(video):
-            for pixels in batch:
-                picture = VideoFrame.from_ndarray(pixels, format="rgb24")
-                frame = reformatter.reformat(picture, format="yuv420p", threads=1)
-                frame.pts, frame.time_base = number, 1 / rate
-                container.mux(stream.encode(frame))
-                number += 1
-        container.mux(stream.encode())
+    # The table of frames at the front, as players over a network want it.
+    layout = {"movflags": "+faststart"}
+    with written_whole(target) as temporary:
+        try:
+            with av.open(str(temporary), "w", format="mp4", options=layout) as container:
+                stream = container.add_stream("libx264", rate=rate, options=options)
+                stream.height, stream.width = video.size
+                stream.pix_fmt = "yuv420p"
+                stream.codec_context.thread_count = threads
+                for number, pixels in enumerate(chain.from_iterable(_batches(video))):
+                    picture = VideoFrame.from_ndarray(pixels, format="rgb24")
+                    frame = reformatter.reformat(picture, format="yuv420p", threads=1)
+                    frame.pts, frame.time_base = number, 1 / rate
+                    container.mux(stream.encode(frame))
+                container.mux(stream.encode())
+        except av.FFmpegError as error:
+            raise MediaError(f"the copy cannot be written: {error}", file=target) from error

@@ -83,7 +83,7 @@ class VideoFrames:
             raise ValueError(f"pictures of {size[0]} x {size[1]} pixels")
         self.index = index
         self.duration_s = index.duration_s
-        self.size = (index.height, index.width) if size is None else size
+        self.size = (index.height, index.width) if size is None else (size[0], size[1])
         self._threads = threads
         self._decoder: _Decoder | None = None
         if fps is None:
@@ -124,8 +124,11 @@ class VideoFrames:
 
     def close(self) -> None:
         """Close the file; a later reading opens it again."""
-        if self._decoder is not None and self._decoder.process == os.getpid():
-            self._decoder.close()
+        if self._decoder is not None:
+            if self._decoder.process == os.getpid():
+                self._decoder.close()
+            else:
+                _INHERITED.append(self._decoder)
         self._decoder = None
 
     def __enter__(self) -> Self:
@@ -144,7 +147,9 @@ class VideoFrames:
 
     def _here(self) -> _Decoder:
         """The decoder of this process: an open file inherited from another shares its place."""
-        if self._decoder is None or self._decoder.process != os.getpid():
+        if self._decoder is not None and self._decoder.process != os.getpid():
+            self.close()
+        if self._decoder is None:
             self._decoder = _Decoder(self.index, threads=self._threads)
         return self._decoder
 
@@ -273,11 +278,9 @@ class _Decoder:
                 packet = next(self._packets, None)
                 if packet is None:
                     return False
-                # An empty packet ends decoding; some containers hold such in the middle.
-                if packet.size or packet.dts is None:
-                    ahead = until is not None and packet.pts is not None and packet.pts < until
-                    self._stream.codec_context.skip_frame = "NONREF" if ahead else "DEFAULT"
-                    self._ready.extend(packet.decode())
+                ahead = until is not None and packet.pts is not None and packet.pts < until
+                self._stream.codec_context.skip_frame = "NONREF" if ahead else "DEFAULT"
+                self._ready.extend(packet.decode())
             except av.FFmpegError:
                 self._damaged = True
 
@@ -298,3 +301,7 @@ class _Decoder:
             " `ffmpeg -i FILE -c:v libx264 NEW.mp4`, or leave it out",
             file=self._index.path,
         )
+
+
+# Decoders of a parent process.  To free one would wait for its threads, which are not here.
+_INHERITED: list[_Decoder] = []

@@ -214,6 +214,13 @@ def open_stream(path: Path, *, threads: int = 1) -> tuple[InputContainer, VideoS
         if not stream.disposition & Disposition.attached_pic
     ]
     if videos and form not in _NOT_VIDEO and not form.endswith("_pipe"):
+        if videos[0].codec_context is None:  # no decoder: a coding unknown to this FFmpeg, or
+            container.close()  # a header that was cut off before it said which
+            raise MediaError(
+                "the file does not say how its frames are coded, or in a way that cannot be read;"
+                " it may be cut off: copy it again, or convert it to H.264",
+                file=path,
+            )
         videos[0].thread_type = "NONE" if threads == 1 else "AUTO"
         videos[0].codec_context.thread_count = threads
         return container, videos[0]

@@ -1,13 +1,16 @@
-"""A small 3-D convolutional encoder, for small machines and small pictures.
+"""A small 3-D convolutional encoder of motion, for small machines and small pictures.
 
-It is what the demo trains on two CPU cores, from nothing, on pictures of some 40 by 32 pixels
-in which a few small figures move.  It is *not* a published network and has no public weights: for
+It is what the demo trains on two CPU cores, from nothing, on pictures of some 40 by 32 pixels in
+which a few small figures move.  It is *not* a published network and has no public weights: for
 real footage use `video_swin`.
 
-Space is halved four times and time once, by the second stage; the last layer keeps, for each
-cell, the strongest response anywhere in the picture, since what acts is small and most of the
-picture is not.  Each clip is normalised by itself (GroupNorm), so clips are independent of one
-another, of the batch, and of what was seen in training.
+It sees how each pixel changes from frame to frame, not the pixel itself.  What stands still is
+gone from the start, and with it the background by which a network tells a handful of training
+videos apart instead of learning what moves in them.  Of every cell the strongest responses
+anywhere in the picture are kept, for what acts is small and most of the picture does not.
+
+Clips are independent of one another: everything is normalised within a clip (GroupNorm), nothing
+over the batch.
 
 Shapes: N clips, L frames of a clip, H W pixels, C channels, K = L / 2 cells of a clip.
 """
@@ -16,12 +19,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 _GROUP = 8
-_MIDDLE, _SPREAD = 127.5, 64.0
+_SPREAD = 32.0  # about how much a pixel changes, of 255, where something moves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,7 @@ class Config:
         blocks: residual blocks behind the convolution that opens a stage.
     """
 
-    channels: tuple[int, ...] = (16, 32, 64, 128)
+    channels: tuple[int, ...] = (16, 32, 48, 96)
     blocks: int = 1
 
     def build(self) -> Conv3d:
@@ -83,8 +87,10 @@ class Conv3d(nn.Module):
         L = clips.shape[2]
         if L % self.stride:
             raise ValueError(f"a clip of {L} frames is not a whole number of cells of 2 frames")
-        pixels = (clips.to(self.stem.conv.weight.dtype) - _MIDDLE) / _SPREAD
-        cells: Tensor = self.stages(self.stem(pixels))  # (N, C, K, h, w)
+        pixels = clips.to(self.stem.conv.weight.dtype) / _SPREAD
+        # The first frame of a clip has none before it: no change.
+        changes = torch.diff(pixels, dim=2, prepend=pixels[:, :, :1])
+        cells: Tensor = self.stages(self.stem(changes))  # (N, C, K, h, w)
         return cells.amax((-2, -1))
 
 

@@ -35,7 +35,7 @@ class Architecture(NamedTuple):
     drop_path: float
 
 
-# Liu et al., sec. 3.1; the rates of drop path are those of the public weights and of TALLFormer.
+# Liu et al., sec. 3.3; the rates of drop path are those with which TALLFormer trains them.
 _SIZES = {
     "tiny": Architecture(96, (2, 2, 6, 2), (3, 6, 12, 24), 0.1),
     "small": Architecture(96, (2, 2, 18, 2), (3, 6, 12, 24), 0.1),
@@ -104,15 +104,19 @@ class Config:
                     f"the {embed << stage} channels of stage {stage} do not divide into {count}",
                     path="heads",
                 )
-        if min(self.window + self.patch) < 1 or min(self.std) <= 0 or self.mlp_ratio <= 0:
-            raise ConfigError("window, patch, mlp_ratio and std must be positive")
+        positive = {"window": self.window, "patch": self.patch, "std": self.std}
+        for name, numbers in {**positive, "mlp_ratio": (self.mlp_ratio,)}.items():
+            if min(numbers) <= 0:
+                raise ConfigError(f"wanted numbers above 0, got {numbers}", path=name)
         if not 0 <= rate < 1:
-            raise ConfigError(f"{rate} is no rate in [0, 1)", path="drop_path")
+            raise ConfigError(f"wanted a rate in [0, 1), got {rate}", path="drop_path")
         if not 0 <= (self.frozen_stages or 0) <= len(depths):
-            raise ConfigError(f"{self.frozen_stages} of {len(depths)} stages", path="frozen_stages")
+            raise ConfigError(
+                f"wanted 0 to {len(depths)} stages, got {self.frozen_stages}", path="frozen_stages"
+            )
         if self.stem == "conv" and any(side & (side - 1) for side in self.patch):
             raise ConfigError(
-                f"conv halves its input; {self.patch} are no powers of 2", path="stem"
+                f"a conv stem halves its input; wanted powers of 2, got {self.patch}", path="patch"
             )
 
     @property
@@ -135,6 +139,10 @@ class VideoSwin(nn.Module):
     """Clips (N, 3, L, H, W) to features (N, C, K), K = L / stride, rounded up.
 
     Sides that are no whole number of patches are padded with the mean colour, behind.
+
+    channels: C.
+    stride: frames per cell.
+    rates: chance of every block to leave out a branch, by stage.
     """
 
     def __init__(self, config: Config) -> None:

@@ -21,7 +21,6 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.conv import Conv
 from untrimmed.nn.layers.norm import BatchNorm
 from untrimmed.nn.ops.anchors import level_anchors
@@ -43,7 +42,7 @@ class Config:
         positive_iou: an anchor that overlaps an action by this much learns to find it.
         negative_iou: one that overlaps none by this much learns that there is none.
         gamma, alpha: of the focal loss.
-        delta_clamp: an action is at most e to this as long as its anchor.
+        delta_clamp: a candidate is at most exp(delta_clamp) times as long as its anchor.
         prior: score of every class before training.
         one_label: train an anchor for the label of its action alone, as the authors do; else
             for the labels of all actions with the same segment (THUMOS14 labels CliffDiving
@@ -65,14 +64,15 @@ class Config:
     top_k: int = 1000
 
     def __post_init__(self) -> None:
+        if min(self.stacked, self.width, self.scales, self.top_k) < 1:
+            raise ValueError("stacked, width, scales and top_k must be above 0")
         if not 0 < self.negative_iou <= self.positive_iou <= 1:
-            raise ConfigError(
-                f"{self.negative_iou} is not above 0 and at most positive_iou,"
-                f" {self.positive_iou}, which is at most 1",
-                path="negative_iou",
+            raise ValueError(
+                "0 < negative_iou <= positive_iou <= 1 must hold,"
+                f" got {self.negative_iou} and {self.positive_iou}"
             )
         if not 0 < self.prior < 1:
-            raise ConfigError(f"{self.prior} is not between 0 and 1", path="prior")
+            raise ValueError(f"prior must be between 0 and 1, got {self.prior}")
 
     def build(self, channels: int, classes: int, strides: Sequence[int]) -> AnchorHead:
         """A head for a pyramid of levels with `channels` channels and these strides."""
@@ -190,15 +190,11 @@ class AnchorHead(nn.Module):
     def _levels(self, raw: Raw) -> list[_Level]:
         """The raw values anchor by anchor, in float32."""
         A = self.config.scales
+        scale = self.config.base_scale
         levels = []
         for logits, deltas, valid, stride in zip(*raw, strict=True):
-            anchors = level_anchors(
-                valid.shape[1],
-                stride=stride,
-                scales=A,
-                base_scale=self.config.base_scale,
-                device=logits.device,
-            )
+            T, device = valid.shape[1], valid.device
+            anchors = level_anchors(T, stride=stride, scales=A, base_scale=scale, device=device)
             moved = decode(anchors, _by_anchor(deltas, A), max_growth=self.config.delta_clamp)
             wide = valid.repeat_interleave(A, dim=1)  # (B, TA)
             levels.append(_Level(anchors, _by_anchor(logits, A), moved, wide))

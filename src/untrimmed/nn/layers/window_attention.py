@@ -9,7 +9,7 @@ C channels; M windows; T positions of a window; G = 1 where all windows share a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Literal, NamedTuple
 
@@ -47,7 +47,7 @@ class Layout:
             right where only time is shorter, scrambled in space, and what public weights expect.
         device: of the map.
 
-    Source: Liu et al., Video Swin Transformer, CVPR 2022, sec. 3.1, and the authors' code.
+    Source: Liu et al., Video Swin Transformer, CVPR 2022, sec. 3.2, and the authors' code.
     """
 
     size: Sides
@@ -55,8 +55,8 @@ class Layout:
     exact: bool
     device: torch.device
     # Made when first asked for; torch.compile does not know functools.cached_property.
-    _index: Tensor | None = field(default=None, init=False, repr=False)
-    _apart: Tensor | None = field(default=None, init=False, repr=False)
+    _index: Tensor | None = field(default=None, init=False, repr=False, compare=False)
+    _apart: Tensor | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def window(self) -> Sides:
@@ -81,7 +81,7 @@ class Layout:
         (D, H, W), (d, h, w) = self.size, self.padded
         if self.padded != self.size:
             x = F.pad(x, (0, 0, 0, w - W, 0, h - H, 0, d - D))
-        if moved:
+        if moved and any(self.shift):
             x = x.roll([-side for side in self.shift], (1, 2, 3))
         return _partition(x, self.window)
 
@@ -91,7 +91,7 @@ class Layout:
         N, _, _, C = windows.shape
         x = windows.reshape(N, D // d, H // h, W // w, d, h, w, C)
         x = x.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(N, D, H, W, C)
-        if moved:
+        if moved and any(self.shift):
             x = x.roll(self.shift, (1, 2, 3))
         D, H, W = self.size
         return x[:, :D, :H, :W]
@@ -147,7 +147,7 @@ class WindowAttention(nn.Module):
         qkv_bias: whether queries, keys and values have a bias.
         scale: factor of the logits; (C / heads) ** -0.5 if not given.
 
-    Source: Video Swin Transformer, sec. 3.2 and eq. 3.
+    Source: Video Swin Transformer, sec. 3.2.
     """
 
     def __init__(
@@ -173,10 +173,9 @@ class WindowAttention(nn.Module):
         nn.init.trunc_normal_(self.bias_table, std=0.02)
 
     def forward(self, x: Float[Tensor, "N D H W C"], layout: Layout) -> Float[Tensor, "N D H W C"]:
-        moved = self.moved and any(layout.shift)
-        qkv = self.qkv(layout.cut(x, moved=moved))  # (N, M, T, 3C)
-        mixed = self.mix(qkv, bias=self.bias(layout, moved=moved, dtype=qkv.dtype))
-        return layout.join(self.projection(mixed), moved=moved)
+        qkv = self.qkv(layout.cut(x, moved=self.moved))  # (N, M, T, 3C)
+        mixed = self.mix(qkv, bias=self.bias(layout, dtype=qkv.dtype))
+        return layout.join(self.projection(mixed), moved=self.moved)
 
     def mix(
         self, qkv: Float[Tensor, "N M T QKV"], *, bias: Float[Tensor, "G heads T T"]
@@ -194,40 +193,38 @@ class WindowAttention(nn.Module):
         mixed = mixed.reshape(N * M // G, G, self.heads, T, -1).transpose(2, 3)
         return mixed.reshape(N, M, T, -1)
 
-    def bias(
-        self, layout: Layout, *, moved: bool, dtype: torch.dtype
-    ) -> Float[Tensor, "G heads T T"]:
-        """What is added to the logits: the learned bias and, if moved, the separation."""
+    def bias(self, layout: Layout, *, dtype: torch.dtype) -> Float[Tensor, "G heads T T"]:
+        """What is added to the logits: the learned bias and, in moved windows, the separation."""
         kept, table = self._kept, self.bias_table
         if torch.compiler.is_compiling() or table.is_meta:  # no numbers to compare
-            return self._build(layout, moved=moved, dtype=dtype)
+            return self._build(layout, dtype=dtype)
         if self.training or torch.is_grad_enabled():
             self._kept = None
-            return self._build(layout, moved=moved, dtype=dtype)
-        if kept is None or not kept.serves(layout.size, dtype=dtype, table=table):
-            bias = self._build(layout, moved=moved, dtype=dtype)
-            kept = self._kept = _Kept(layout.size, table.clone(), bias)
+            return self._build(layout, dtype=dtype)
+        if kept is None or not kept.serves(layout, dtype=dtype, table=table):
+            bias = self._build(layout, dtype=dtype)
+            kept = self._kept = _Kept(replace(layout), table.clone(), bias)
         return kept.bias
 
-    def _build(
-        self, layout: Layout, *, moved: bool, dtype: torch.dtype
-    ) -> Float[Tensor, "G heads T T"]:
+    def _build(self, layout: Layout, *, dtype: torch.dtype) -> Float[Tensor, "G heads T T"]:
         # Selecting columns of the transposed table, and not rows, is several times as fast.
         rows = self.bias_table.t().index_select(1, layout.index.flatten())
         bias = rows.to(dtype).view(1, self.heads, *layout.index.shape)  # (1, heads, T, T)
-        return bias + SEPARATION * layout.apart[:, None].to(dtype) if moved else bias
+        if not (self.moved and any(layout.shift)):
+            return bias
+        return bias + SEPARATION * layout.apart[:, None].to(dtype)  # (M, heads, T, T)
 
 
 class _Kept(NamedTuple):
     """A bias built earlier, and what it was built from."""
 
-    size: Sides
+    layout: Layout
     table: Tensor
     bias: Tensor
 
-    def serves(self, size: Sides, *, dtype: torch.dtype, table: Tensor) -> bool:
+    def serves(self, layout: Layout, *, dtype: torch.dtype, table: Tensor) -> bool:
         return (
-            self.size == size
+            self.layout == layout
             and self.bias.dtype == dtype
             and self.table.dtype == table.dtype
             and self.table.device == table.device
@@ -245,7 +242,7 @@ class WindowBlock(nn.Module):
         rate: chance to leave out a branch, told where `keep` is given.
         recompute: what is computed again in the backward pass.
 
-    Source: Video Swin Transformer, fig. 2 and eq. 2.
+    Source: Video Swin Transformer, sec. 3.1.
     """
 
     def __init__(
@@ -270,7 +267,7 @@ class WindowBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "N D H W C"], layout: Layout, keep: Bool[Tensor, "draws N"] | None
     ) -> Float[Tensor, "N D H W C"]:
-        """Keep has a row for each branch, or none if nothing is left out."""
+        """Apply both branches; `keep` has a row for each, or none if nothing is left out."""
         rows = (None, None) if keep is None or not len(keep) else keep.unbind()
         if self.recompute == "block":
             return _recomputed(self._both, x, layout, *rows)

@@ -102,10 +102,12 @@ function setThreshold(value) {
   drawAll();
 }
 
+// On the last step of the slider that still shows the detection of the best score.
 function setBestThreshold() {
   const best = anyTruth ? bestThreshold(state.filter) : null;
-  const step = Number(slider.step);
-  if (best !== null) setThreshold(LOWEST + Math.floor((best - LOWEST) / step + 1e-6) * step);
+  if (best === null) return;
+  const steps = Math.floor((best - LOWEST) / Number(slider.step) + 1e-6);
+  setThreshold(Number((LOWEST + steps * slider.step).toPrecision(12))); // 0.7, not 0.7000000001
 }
 
 function zoomTo(zoom) {

@@ -1,0 +1,149 @@
+"""What a user sees who makes a mistake: one message that says what, where and what to do."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+def untrimmed(*arguments, folder):
+    """Run the command as a user would: status, output, errors."""
+    done = subprocess.run(
+        [sys.executable, "-m", "untrimmed", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def run(data):
+    """The command, in the folder of the data set."""
+    return lambda *arguments: untrimmed(*arguments, folder=data)
+
+
+def refused(result, *wanted):
+    """Exit status 2, and one message that holds all that is wanted."""
+    status, output, errors = result
+    assert status == 2, errors
+    said = " ".join((output + errors).split())
+    for text in wanted:
+        assert re.search(text, said), said
+
+
+def test_a_setting_that_does_not_exist_is_named_with_its_neighbour(run):
+    refused(
+        run("train", "recipe.yaml", "--set", "train.epoch=3"),
+        r"train\.epoch: no such setting; did you mean epochs\?",
+    )
+
+
+def test_a_setting_of_a_wrong_type_is_named_with_what_it_takes(run):
+    refused(
+        run("train", "recipe.yaml", "--set", "train.epochs=many"),
+        r"train\.epochs: wanted a whole number, got 'many'",
+    )
+
+
+def test_a_recipe_that_is_not_there_is_named(run):
+    refused(run("train", "other.yaml"), r"no such recipe: other\.yaml is neither a file nor a")
+
+
+def test_an_annotation_file_that_is_not_there_is_named(run):
+    refused(
+        run("train", "recipe.yaml", "--set", "data.annotations=gone.json"),
+        r"gone\.json: no such annotation file; set data\.annotations",
+    )
+
+
+def test_a_folder_of_videos_that_is_not_there_is_named(run):
+    refused(run("train", "recipe.yaml", "--set", "data.media=gone"), r"gone: no such folder")
+
+
+def test_a_split_that_is_not_there_is_named_with_those_that_are(run):
+    refused(
+        run("train", "recipe.yaml", "--set", "data.splits.train=tain"),
+        r"data\.splits.*: the annotations have no split tain; there are: training, validation",
+    )
+
+
+def test_an_action_behind_the_end_of_its_video_is_named(run, edit_annotations):
+    def late(content):
+        video = content["database"]["training-002"]
+        video["annotations"].append({"label": "wave", "segment": [900.0, 905.0]})
+
+    edit_annotations(late)
+    refused(
+        run("inspect", "recipe.yaml"),
+        r"error: training-002: wave from 900\.00 s to 905\.00 s, but the video ends at \d+\.\d+ s",
+    )
+
+
+def test_a_class_that_is_in_no_video_is_named(run, edit_annotations):
+    edit_annotations(lambda content: content.update(classes=["somersault", *CLASSES]))
+    refused(run("inspect", "recipe.yaml"), r"somersault happens in no video")
+
+
+CLASSES = [
+    "move left",
+    "move right",
+    "turn clockwise",
+    "turn counterclockwise",
+    "pulse",
+    "wave",
+    "jump",
+]
+
+
+def test_a_broken_video_is_named_and_the_others_are_trained_on(run, data):
+    broken = data / "videos" / "training-000.mp4"
+    broken.write_bytes(b"no film")
+    refused(
+        run("train", "recipe.yaml", "--run", "run", "--set", "train.epochs=1"),
+        r"1 could not be used: .*training-000\.mp4: ",
+    )
+    assert (data / "run" / "last.safetensors").exists()
+
+
+def test_training_says_what_is_wrong_with_its_annotations(run, edit_annotations):
+    def late(content):
+        video = content["database"]["training-002"]
+        video["annotations"].append({"label": "wave", "segment": [900.0, 905.0]})
+
+    edit_annotations(late)
+    refused(
+        run("train", "recipe.yaml", "--run", "run", "--set", "train.epochs=1"),
+        r"training-002: wave from 900\.00 s",
+    )
+
+
+def test_detecting_goes_on_after_a_video_that_cannot_be_read(run, data):
+    run("train", "recipe.yaml", "--run", "run", "--set", "train.epochs=1")
+    (data / "notes.mp4").write_text("these are notes")
+    good = data / "videos" / "testing-000.mp4"
+    result = run("detect", "notes.mp4", "gone.mp4", good, "--run", "run", "-o", "found")
+    refused(result, r"notes\.mp4: ", r"gone\.mp4: there is no such file")
+    assert "testing-000" in result[1]
+    assert (data / "found" / "detections.json").exists()
+
+
+def test_a_folder_that_is_no_run_is_named(run):
+    refused(run("evaluate", "videos"), r"videos is no folder of a run")
+
+
+def test_a_run_without_weights_says_what_to_do_first(run):
+    run("pretrain", "recipe.yaml", "--run", "run")
+    refused(run("evaluate", "run"), r"run has no weights yet: run `untrimmed train` first")
+
+
+def test_help_of_every_verb_gives_an_example(run):
+    verbs = "demo demo-data inspect prepare pretrain train evaluate detect".split()
+    for verb in verbs:
+        status, output, _ = run(verb, "--help")
+        assert status == 0
+        assert f"Example: untrimmed {verb}" in " ".join(output.split())
