@@ -125,7 +125,7 @@ def write_report(
     """
     media = {video.id: video.media for video in report.videos if video.media is not None}
     places = placed(media, path, embed=embed, max_embedded_bytes=max_embedded_bytes)
-    judged = report.scores is not None or any(video.actions for video in report.videos)
+    judged = any(video.actions is not None for video in report.videos)
     style = palette.style_rules() + _part("report.css")
     script = "\n".join(['"use strict";(()=>{', *map(_part, _SCRIPTS), "})();"])
     page = Template(_part("report.html")).substitute(
@@ -134,14 +134,14 @@ def write_report(
         style=style,
         headline="" if report.scores is None else results.headline(report.scores),
         facts="".join(_facts(report.facts)),
-        scores=results.table(report.classes, report.scores) if judged else "",
+        scores=results.table(report.classes, report.scores) if judged or report.scores else "",
         curves=results.curves(report.curves, report.classes) if report.curves else "",
         data=script_json(_data(report, places)),
         media="".join(_media(report, places)),
         script=script,
     )
     with written_whole(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", newline="\n")
 
 
 def _part(name: str) -> str:

@@ -17,7 +17,8 @@ from untrimmed.detect.video import detect_video
 from untrimmed.metrics.average_precision import Scores, precision_recall, scores
 from untrimmed.nn.detector import Detector
 from untrimmed.recipes.recipe import Recipe
-from untrimmed.report.html import NamedCurve, Report, VideoEntry, write_report
+from untrimmed.report.charts import NamedCurve
+from untrimmed.report.html import Report, VideoEntry, write_report
 from untrimmed.runs.dataset import OpenData, open_data, split_of
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.networks import device_here, load_detector
