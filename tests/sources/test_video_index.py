@@ -177,7 +177,7 @@ def test_a_folder_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "misnamed.mp4"])
 def test_a_picture_is_refused(tmp_path, name):
     drawn = tmp_path / ("drawn.png" if name == "misnamed.mp4" else name)
-    av.VideoFrame.from_ndarray(np.full((8, 16, 3), 77, np.uint8), format="rgb24").save(drawn)
+    av.VideoFrame.from_ndarray(np.full((8, 16, 3), 77, np.uint8), format="rgb24").save(str(drawn))
     with pytest.raises(MediaError, match="a picture, not a video"):
         index(drawn.rename(tmp_path / name))
 

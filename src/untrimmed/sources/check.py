@@ -214,7 +214,8 @@ def _class_problems(annotations: Annotations, training: str | None) -> Iterator[
         [v for v in annotations.videos.values() if v.split.casefold() == training.casefold()]
     )
     for label in sorted(everywhere - learnt):
-        message = f"{annotations.classes[label]} happens, but in no video of the split {training}; add some"
+        name = annotations.classes[label]
+        message = f"{name} happens, but in no video of the split {training}; add some there"
         yield Problem("class without training", "", message, "error")
 
 

@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from untrimmed.core.config import dump, load
+from untrimmed.core.errors import ConfigError
+from untrimmed.recipes.recipe import Recipe, presets, read_recipe
+from untrimmed.runs.networks import build_detector
+
+MINIMAL = "data: {annotations: a.json, media: videos}\nmodel: {name: tallformer}\n"
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_builds_a_detector_and_states_its_score(name):
+    recipe = read_recipe(name)
+    with torch.device("meta"):
+        detector, shape = build_detector(recipe, classes=20)
+    assert detector.temporal.strides[0] * 4 <= shape.cells
+    head = presets()[name].read_text().split("\n\n")[0]
+    assert "not measured" in head or "measured" in head
+
+
+def test_the_thumos14_preset_is_the_authors_network():
+    with torch.device("meta"):
+        detector, shape = build_detector(read_recipe("tallformer_thumos14"), classes=20)
+    assert sum(p.numel() for p in detector.parameters()) == 117_478_022
+    assert (shape.frames, shape.cells) == (480, 240)
+
+
+def test_paths_are_relative_to_the_file(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(MINIMAL)
+    data = read_recipe(tmp_path / "recipe.yaml").data
+    assert data.annotations == tmp_path / "a.json"
+    assert data.media == tmp_path / "videos"
+    assert data.prepared is None
+
+
+def test_settings_are_changed_in_order(tmp_path):
+    (tmp_path / "r.yaml").write_text(MINIMAL)
+    settings = ["train.epochs=3", "train.epochs=5", "model.encoder={name: conv3d, blocks: 2}"]
+    recipe = read_recipe(tmp_path / "r.yaml", settings=settings)
+    assert recipe.train.epochs == 5
+    assert recipe.model.encoder.blocks == 2
+
+
+def test_a_resolved_recipe_reads_back_as_itself(tmp_path):
+    (tmp_path / "r.yaml").write_text(MINIMAL)
+    recipe = read_recipe(tmp_path / "r.yaml")
+    assert load(Recipe, dump(recipe)) == recipe
+
+
+def test_a_rate_that_keeps_nothing_is_refused(tmp_path):
+    (tmp_path / "r.yaml").write_text(MINIMAL)
+    with pytest.raises(ConfigError, match=r"data\.memory.*keep must be above 0"):
+        read_recipe(tmp_path / "r.yaml", settings=["data.memory.keep=0"])
+
+
+def test_clips_that_the_encoder_cannot_divide_are_refused(tmp_path):
+    (tmp_path / "r.yaml").write_text(MINIMAL)
+    recipe = read_recipe(tmp_path / "r.yaml", settings=["data.windows.clip_frames=31"])
+    with pytest.raises(ConfigError, match=r"clip_frames: 31 frames are not a whole number"):
+        build_detector(recipe, classes=3)
+
+
+def test_an_unknown_recipe_lists_the_presets():
+    with pytest.raises(ConfigError, match=r"neither a file nor a preset; presets: .*tallformer"):
+        read_recipe("tallformer_thumos")
