@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from untrimmed.core.errors import ConfigError
 from untrimmed.nn.encoders.conv3d import Config
 from untrimmed.nn.protocols import Encoder
 
@@ -93,7 +94,7 @@ def test_half_a_cell_is_refused(encoder):
         encoder(torch.zeros(1, 3, 5, H, W))
 
 
-@pytest.mark.parametrize("channels", [(16,), (16, 20)])
+@pytest.mark.parametrize("channels", [(16,), (16, 20), (0, 8)])
 def test_channels_that_make_no_encoder_are_refused(channels):
-    with pytest.raises(ValueError, match="multiples of 8"):
-        Config(channels=channels).build()
+    with pytest.raises(ConfigError, match="channels: wanted at least two positive multiples of 8"):
+        Config(channels=channels)

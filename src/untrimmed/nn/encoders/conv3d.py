@@ -24,6 +24,8 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from untrimmed.core.errors import ConfigError
+
 _GROUP = 8
 _SPREAD = 32.0  # about how much a pixel changes, of 255, where something moves
 
@@ -36,10 +38,23 @@ class Config:
         channels: of the stem and of each stage after it, finest first; multiples of 8.  The
             first stage halves time, and each halves height and width.
         blocks: residual blocks behind the convolution that opens a stage.
+
+    Raises:
+        ConfigError: if there are fewer than two numbers of channels, or one is not a multiple
+            of 8, or `blocks` is negative.
     """
 
     channels: tuple[int, ...] = (16, 32, 48, 96)
     blocks: int = 1
+
+    def __post_init__(self) -> None:
+        if len(self.channels) < 2 or any(wide < 1 or wide % _GROUP for wide in self.channels):
+            raise ConfigError(
+                f"wanted at least two positive multiples of {_GROUP}, got {self.channels}",
+                path="channels",
+            )
+        if self.blocks < 0:
+            raise ConfigError(f"wanted 0 or more, got {self.blocks}", path="blocks")
 
     def build(self) -> Conv3d:
         """The encoder with weights drawn at random."""
@@ -51,19 +66,12 @@ class Conv3d(nn.Module):
 
     Args:
         config: its settings.
-
-    Raises:
-        ValueError: if there are fewer than two numbers of channels, or one is not a multiple of 8.
     """
 
     stride = 2
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        if len(config.channels) < 2 or any(width % _GROUP for width in config.channels):
-            raise ValueError(
-                f"channels {config.channels}: wanted two multiples of {_GROUP} or more"
-            )
         first, *rest = config.channels
         self.channels = config.channels[-1]
         self.stem = _Layer(3, first, kernel=(3, 5, 5), stride=(1, 2, 2))
