@@ -36,7 +36,8 @@ train: {epochs: 4, batch: 2, validate_every: 2, head_only_steps: 1}
 def drawn(tmp_path_factory):
     """Four training, one validation and two test videos, written once."""
     folder = tmp_path_factory.mktemp("drawn")
-    write_demo_data(folder, seed=3, videos={"training": 4, "validation": 1, "testing": 2})
+    videos = {"training": 4, "validation": 1, "testing": 2}
+    write_demo_data(folder, seed=3, videos=videos, lengths_s=(8.0, 15.0))
     (folder / "recipe.yaml").write_text(RECIPE)
     return folder
 

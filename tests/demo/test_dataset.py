@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from untrimmed.demo.dataset import write_demo_data
+from untrimmed.demo.dataset import drawn_videos, write_demo_data
 from untrimmed.demo.motions import CLASSES
 from untrimmed.demo.render import pictures
 from untrimmed.demo.scene import FPS, plan
@@ -95,12 +95,11 @@ def test_another_seed_gives_other_videos(database, tmp_path):
     )
 
 
-def test_progress_counts_the_videos(tmp_path):
-    seen = []
-    write_demo_data(
-        tmp_path, videos={"testing": 1}, lengths_s=SHORT, progress=lambda *done: seen.append(done)
-    )
-    assert seen == [(1, 1)]
+def test_videos_are_counted_as_they_are_done_and_the_annotations_come_last(tmp_path):
+    there = []
+    for done in drawn_videos(tmp_path, videos={"training": 1, "testing": 1}, lengths_s=SHORT):
+        there.append((done, (tmp_path / "annotations.json").exists()))
+    assert there == [(1, False), (2, True)]
 
 
 def test_no_video_gives_empty_annotations(tmp_path):

@@ -12,7 +12,7 @@ Shapes: H W pixels.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -28,8 +28,9 @@ from untrimmed.demo.motions import CLASSES
 from untrimmed.demo.render import pictures
 from untrimmed.demo.scene import FPS, HEIGHT, LENGTHS_S, WIDTH, Scene, plan
 
+ANNOTATIONS = "annotations.json"
 SPLITS = ("training", "validation", "testing")
-VIDEOS: Mapping[str, int] = MappingProxyType({"training": 80, "validation": 16, "testing": 20})
+VIDEOS: Mapping[str, int] = MappingProxyType({"training": 128, "validation": 16, "testing": 20})
 """Videos of each split unless told otherwise."""
 
 
@@ -39,9 +40,21 @@ def write_demo_data(
     seed: int = 0,
     videos: Mapping[str, int] = VIDEOS,
     lengths_s: tuple[float, float] = LENGTHS_S,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Draw a data set into a folder, and give the path of its annotations.
+    """Draw a data set into a folder, and give the path of its annotations."""
+    for _ in drawn_videos(folder, seed=seed, videos=videos, lengths_s=lengths_s):
+        pass
+    return folder / ANNOTATIONS
+
+
+def drawn_videos(
+    folder: Path,
+    *,
+    seed: int = 0,
+    videos: Mapping[str, int] = VIDEOS,
+    lengths_s: tuple[float, float] = LENGTHS_S,
+) -> Iterator[int]:
+    """Draw a data set into a folder, giving the number of videos done after each.
 
     The annotations are written last and whole: where they are, the videos are.  Files of the same
     names are replaced; others are left alone.
@@ -50,7 +63,6 @@ def write_demo_data(
         seed: the same seed gives the same pictures and the same annotations.
         videos: how many of each of `SPLITS`; a split that is not named gets none.
         lengths_s: shortest and longest video.
-        progress: told how many videos are done, of how many, after each.
 
     Raises:
         ValueError: if a split is not one of `SPLITS`, or its count is negative.
@@ -72,14 +84,13 @@ def write_demo_data(
     with ThreadPoolExecutor(max_workers=2) as pool:  # numpy and the encoder let go of the GIL
         for name, entry in pool.map(write_one, wanted):
             database[name] = entry
-            if progress is not None:
-                progress(len(database), len(wanted))
+            if len(database) < len(wanted):
+                yield len(database)
 
-    annotations = folder / "annotations.json"
-    with written_whole(annotations) as path:
+    with written_whole(folder / ANNOTATIONS) as path:
         content = {"version": f"untrimmed demo, seed {seed}", "taxonomy": [], "database": database}
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return annotations
+    yield len(database)
 
 
 def _entry(scene: Scene, split: str) -> dict[str, Any]:

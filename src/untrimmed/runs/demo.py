@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from untrimmed.core.files import written_whole
-from untrimmed.demo.dataset import VIDEOS, write_demo_data
+from untrimmed.demo.dataset import ANNOTATIONS, VIDEOS, drawn_videos, write_demo_data
 from untrimmed.recipes.recipe import read_recipe
 from untrimmed.runs.detection import detect
 from untrimmed.runs.evaluation import Evaluation, evaluate
@@ -42,14 +42,13 @@ def make_data(folder: Path, *, seed: int) -> Job[Path]:
     """Write the demo data set, unless it is there, and a recipe for it; give the recipe."""
     recipe = folder / "recipe.yaml"
     total = sum(VIDEOS.values())
-    if not (folder / "annotations.json").exists():
-        yield Progress("draw the videos", 0, total)
-        write_demo_data(folder, seed=seed)
+    if not (folder / ANNOTATIONS).exists():
+        for done in drawn_videos(folder, seed=seed):
+            yield Progress("draw the videos", done, total)
     if not recipe.exists():
         preset = resources.files("untrimmed.demo") / "recipe.yaml"
         with written_whole(recipe) as path:
             path.write_text(preset.read_text(encoding="utf-8"), encoding="utf-8")
-    yield Progress("draw the videos", total, total)
     return recipe
 
 

@@ -214,8 +214,8 @@ def open_stream(path: Path, *, threads: int = 1) -> tuple[InputContainer, VideoS
         if not stream.disposition & Disposition.attached_pic
     ]
     if videos and form not in _NOT_VIDEO and not form.endswith("_pipe"):
-        if videos[0].codec_context is None:  # no decoder: a coding unknown to this FFmpeg, or
-            container.close()  # a header that was cut off before it said which
+        if videos[0].codec_context is None:
+            container.close()
             raise MediaError(
                 "the file does not say how its frames are coded, or in a way that cannot be read;"
                 " it may be cut off: copy it again, or convert it to H.264",
