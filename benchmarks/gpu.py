@@ -23,8 +23,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product, repeat
@@ -51,14 +51,12 @@ from untrimmed.train.optimizer import OptimizerConfig, optimizer_for
 
 CLASSES = 20
 WARM_UP, REPEATS = 2, 5
-UNCHANGED = Augment(crop=None, photometric=0, rotation=0, flip=0)
 
 # To compare with, in GiB.  Simulated, before anything ran on a GPU, is the most that the tensors
 # of a step take at once; context, workspaces and fragmentation come on top.
-# By bf16, frozen stages and what is computed again; at each of the rates r.
 RATES = (0.15, 0.4, 1.0)
 PAPER_GIB = (12, 29, "OOM at 48")  # table 5a: float32, nothing frozen, half blocks, 4 videos
-SIMULATED_GIB = {
+SIMULATED_GIB = {  # by bf16, frozen stages and what is computed again; at each rate
     (False, None, "half_block"): (7.0, 17.6, 41.2),
     (True, None, "half_block"): (5.4, 13.6, 32.1),
     # From here on with a residual stream in bfloat16; autocast keeps it in float32.
@@ -67,11 +65,6 @@ SIMULATED_GIB = {
     (True, 2, "none"): (9.4, 24.8, 59.8),
     (True, 2, "block"): (2.2, 4.2, 8.9),
 }
-AUTHORS_GIB = {  # their code simulated: attention not fused, all frames there in float32, DDP
-    (False, None, "none"): (46.0, 133.0, 328.0),
-    (False, None, "half_block"): (12.25, 30.83, 72.63),
-    (False, 2, "half_block"): (9.66, 23.15, 53.51),
-}
 # Swin-B alone, by bf16, then clips per call.
 ENCODER_GIB = {True: {1: 0.64, 4: 1.0, 15: 2.4}, False: {1: 0.93, 4: 1.6, 15: 4.3}}
 # Estimated for an H200 in bf16, nothing frozen: every kernel as fast as its bytes and operations.
@@ -79,17 +72,11 @@ FLOOR_STEP_MS = {"none": (50, 149, 372), "block": (67, 202, 505), "half_block": 
 FLOOR_CLIP_MS = {"tiny": 1.02, "small": 1.56, "base": 2.2}
 
 Row = dict[str, Any]
+Cases = Iterator[tuple[Row, Callable[[], Row]]]
+"""Measurements not made yet: of what, and how."""
 
 
-class Case(NamedTuple):
-    """A measurement not made yet: of what, and how."""
-
-    settings: Row
-    measure: Callable[[], Row]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scale:
+class Scale(NamedTuple):
     """How large everything is; the last of the encoders is the one that is trained."""
 
     encoders: Mapping[str, video_swin.Config]
@@ -106,19 +93,15 @@ PAPER = Scale(
     pixels=224,
     videos=4,
 )
+TOY_ENCODER = video_swin.Config(
+    size=None, embed=12, depths=(1, 2, 1), heads=(1, 2, 3), window=(2, 3, 3)
+)
 TOY = Scale(
-    encoders={
-        "toy": video_swin.Config(
-            size=None, embed=12, depths=(1, 2, 1), heads=(1, 2, 3), window=(2, 3, 3)
-        )
-    },
+    encoders={"toy": TOY_ENCODER},
     model=tallformer.Config(  # draws nothing at random in training; logits start around 0
         head=anchor.Config(width=16, stacked=1, prior=0.5),
         width=32,
-        consistency_layers=1,
-        consistency_heads=2,
         consistency_drop_path=0.0,
-        pyramid_heads=4,
         pyramid_dropout=0.0,
         fpn_width=24,
     ),
@@ -144,26 +127,27 @@ Found = dict[str, list[Tensor]]
 """Results by kind: outputs, losses, gradient."""
 
 
-def agreement(device: torch.device) -> Iterator[Case]:
-    """Networks and suppression against float64 on the CPU, on the CPU and on the device."""
-    places = [CPU] if device.type == "cpu" else [CPU, device]
+def agreement(device: torch.device) -> Cases:
+    """Networks and suppression against float64 on the CPU: float32 there, all on the device."""
+    places = [CPU] if device == CPU else [CPU, device]
     single = [Arithmetic(place, torch.float32, False, 1e-4, 1e-3) for place in places]
     halved = Arithmetic(device, torch.float32, True, 5e-2, 2e-1)
-    toy, tiny = TOY.encoders["toy"], video_swin.Config(size="tiny", drop_path=0)
+    tiny = video_swin.Config(size="tiny", drop_path=0)
     networks = {
-        "toy encoder, 8x32x32": partial(_encode, toy, side=32),
+        "toy encoder, 8x32x32": partial(_encode, TOY_ENCODER, side=32),
         "Swin-T, 8x64x64": partial(_encode, tiny, side=64),
-        "TALLFormer, toy encoder": partial(_locate, toy, training=False),
+        "TALLFormer, toy encoder": partial(_locate, TOY_ENCODER, training=False),
         "TALLFormer, Swin-T": partial(_locate, tiny, training=False),
     }
     # Not in bf16: statistics of a small batch magnify its rounding, as ranks do.
-    touchy = {"the same in training": partial(_locate, tiny, training=True)}
-    for suppress in (nms, soft_nms, non_maximum_weighting):
-        touchy[suppress.__name__] = partial(_suppress, suppress)
+    touchy = {
+        "TALLFormer in training": partial(_locate, tiny, training=True),
+        **{way.__name__: partial(_suppress, way) for way in (nms, soft_nms, non_maximum_weighting)},
+    }
     tried = [*product(networks.items(), [*single, halved]), *product(touchy.items(), single)]
     for (name, compute), how in tried:
         where = f"{how.device.type} {'bf16' if how.bf16 else 'fp32'}"
-        yield Case({"what": name, "where": where}, partial(_compare, compute, how))
+        yield {"what": name, "where": where}, partial(_compare, compute, how)
 
 
 def _compare(compute: Callable[[Arithmetic], Found], how: Arithmetic) -> Row:
@@ -250,21 +234,19 @@ def _found(outputs: list[Tensor], losses: list[Tensor], network: nn.Module) -> F
     return {kind: [tensor.detach() for tensor in tensors] for kind, tensors in results.items()}
 
 
-def training(scale: Scale, device: torch.device) -> Iterator[Case]:
+def training(scale: Scale, device: torch.device) -> Cases:
     """A step at every rate and precision with every way to save memory; bf16 first."""
     largest = list(scale.encoders.values())[-1]
     ways = product((True, False), enumerate(RATES), (None, 2), ("block", "none", "half_block"))
     for bf16, (at, rate), frozen, again in ways:
-        settings = {"r": rate, "precision": "bf16" if bf16 else "fp32"}
+        settings: Row = {"r": rate, "precision": "bf16" if bf16 else "fp32"}
         settings |= {"frozen": "none" if frozen is None else frozen, "recomputed": again}
         if scale is PAPER:
-            unknown, key = (None,) * len(RATES), (bf16, frozen, again)
             settings["paper"] = PAPER_GIB[at]
-            settings["authors"] = AUTHORS_GIB.get(key, unknown)[at]
-            settings["simulated"] = SIMULATED_GIB.get(key, unknown)[at]
+            settings["simulated"] = SIMULATED_GIB.get((bf16, frozen, again), (None,) * 3)[at]
             settings["floor_ms"] = FLOOR_STEP_MS[again][at] if bf16 and frozen is None else None
         encoder = replace(largest, frozen_stages=frozen, checkpoint=again)
-        yield Case(settings, partial(_step, scale, encoder, rate=rate, bf16=bf16, device=device))
+        yield settings, partial(_step, scale, encoder, rate=rate, bf16=bf16, device=device)
 
 
 def _step(
@@ -286,7 +268,7 @@ def _step(
         optimizer=optimizer_for(detector, OptimizerConfig(kind="sgd", lr=1e-4)),
         factor=lambda _: 1.0,
         bank=None,
-        augmentation=UNCHANGED,
+        augmentation=Augment(crop=None, photometric=0, rotation=0, flip=0),
         generator=torch.Generator(),
         bf16=bf16,
         device=device,
@@ -295,7 +277,7 @@ def _step(
     return {"clips": place.numel(), "gib": gib, "ms": ms, "result": "ok"}
 
 
-def inference(scale: Scale, device: torch.device) -> Iterator[Case]:
+def inference(scale: Scale, device: torch.device) -> Cases:
     """A window from pixels to candidates, and its encoder alone; the largest encoder first."""
     encoders = list(reversed(scale.encoders.items()))
     for (name, encoder), bf16, at_once in product(encoders, (True, False), (1, 4, 15)):
@@ -305,7 +287,7 @@ def inference(scale: Scale, device: torch.device) -> Iterator[Case]:
             settings["floor_ms"] = scale.shape.clips * FLOOR_CLIP_MS[name] if bf16 else None
             settings["simulated"] = ENCODER_GIB[bf16][at_once] if name == "base" else None
         model = replace(scale.model, encoder=encoder, clips_at_once=at_once)
-        yield Case(settings, partial(_detect, scale, model, bf16=bf16, device=device))
+        yield settings, partial(_detect, scale, model, bf16=bf16, device=device)
 
 
 def _detect(scale: Scale, model: tallformer.Config, *, bf16: bool, device: torch.device) -> Row:
@@ -314,18 +296,18 @@ def _detect(scale: Scale, model: tallformer.Config, *, bf16: bool, device: torch
         detector = model.build(CLASSES, cells=T).eval()
         memory = Padded.whole(torch.zeros(1, detector.encoder.channels, T))
         window = Clips(_frames(scale, 1, M, device=device), torch.arange(M)[None], memory)
-    half = partial(torch.autocast, device.type, torch.bfloat16, enabled=bf16)
 
+    @torch.inference_mode()
     def encode() -> None:
-        for clips in window.frames[0].split(model.clips_at_once):
-            with torch.inference_mode(), half():
+        for clips in window.frames[0].split(model.clips_at_once or M):
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 detector.encoder(clips)
 
+    @torch.inference_mode()
     def detect() -> None:
-        with torch.inference_mode():
-            with half():
-                raw = detector(window).raw
-            detector.head.candidates(raw)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            raw = detector(window).raw
+        detector.head.candidates(raw)
 
     encoder_ms, encoder_gib = measured(encode, device=device)
     window_ms, window_gib = measured(detect, device=device)
@@ -382,14 +364,13 @@ def _targets(B: int, *, cells: int, device: torch.device) -> tuple[Targets, ...]
     return (Targets(segments, torch.tensor([3, 0, 7], device=device)),) * B
 
 
-def made(cases: Iterable[Case], columns: Sequence[str], *, until: float) -> list[Row]:
+def made(cases: Cases, columns: Sequence[str], *, until: float) -> list[Row]:
     """Make the measurements one by one and print each; none is begun after `until`."""
     print(_line(columns, columns))
     rows = []
-    for case in cases:
+    for settings, measure in cases:
         late = time.monotonic() > until
-        outcome = {"result": "out of time"} if late else _guarded(case.measure)
-        rows.append({**case.settings, **outcome})
+        rows.append({**settings, **({"result": "out of time"} if late else _guarded(measure))})
         print(_line([rows[-1].get(name) for name in columns], columns), flush=True)
     return rows
 
@@ -408,18 +389,14 @@ def _guarded(measure: Callable[[], Row]) -> Row:
 
 
 def _line(values: Sequence[Any], columns: Sequence[str]) -> str:
-    widths = [24 if name == "what" else max(10, len(name)) for name in columns]
-    return " ".join(_cell(value).rjust(width) for value, width in zip(values, widths, strict=True))
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+    texts = [f"{value:.4g}" if isinstance(value, float) else str(value or "") for value in values]
+    widths = [24 if name == "what" else 12 for name in columns]
+    return " ".join(text.rjust(width) for text, width in zip(texts, widths, strict=True))
 
 
 def _facts(device: torch.device) -> Row:
     """What the numbers depend on."""
-    folder = str(Path(__file__).parent)
-    git = ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40"]
+    git = ["git", "-C", Path(__file__).parent, "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
@@ -451,32 +428,37 @@ def _options() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run every part; 1 if a measurement failed."""
+    """Make every measurement; 1 if one failed."""
     began = time.monotonic()
     options = _options()
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     device = torch.device(options.device)
     scale = TOY if options.quick else PAPER
-    runs = [Case({"run": options.train}, partial(_train, options.train))] if options.train else []
-    step = "r precision frozen recomputed clips gib simulated authors paper ms floor_ms result"
-    speed = "encoder precision at_once clips_per_s encoder_gib simulated"
+    step = "r precision frozen recomputed clips gib simulated paper ms floor_ms result"
+    window = "encoder_gib simulated window_ms floor_ms window_gib result"
     # Each with the share of the time after which nothing of it is begun.
-    parts: dict[str, tuple[Iterable[Case], str, float]] = {
-        "agreement": (agreement(device), "what where outputs losses gradient allowed result", 1),
+    parts: dict[str, tuple[Cases, str, float]] = {
+        "agreement": (agreement(device), "what where outputs losses gradient allowed result", 1.0),
         "training": (training(scale, device), step, 0.8),
-        "inference": (inference(scale, device), f"{speed} window_ms floor_ms window_gib result", 1),
-        "run": (runs, "run average_map seconds result", 1),
+        "inference": (
+            inference(scale, device),
+            f"encoder precision at_once clips_per_s {window}",
+            1.0,
+        ),
     }
-    report: Row = {**_facts(device), "parts": {}}
-    print("\n".join(f"{name}: {value}" for name, value in report.items() if name != "parts"))
+    if options.train:
+        runs = iter([({"run": options.train}, partial(_train, options.train))])
+        parts["run"] = (runs, "run average_map seconds result", 1.0)
+    report: Row = _facts(device)
+    print("\n".join(f"{name}: {value}" for name, value in report.items()))
+    rows = []
     for name, (cases, columns, share) in parts.items():
         print(f"\n{name}")
-        rows = made(cases, columns.split(), until=began + share * options.seconds)
-        report["parts"][name] = rows
+        report[name] = made(cases, columns.split(), until=began + share * options.seconds)
+        rows += report[name]
         with written_whole(options.out) as path:
             path.write_text(json.dumps(report, indent=1), encoding="utf-8")
-    rows = [row for part in report["parts"].values() for row in part]
     failed = sum(row["result"] == "FAIL" for row in rows)
     took_s = time.monotonic() - began
     print(f"\n{failed} of {len(rows)} failed, {took_s:.0f} s, written to {options.out}")

@@ -33,7 +33,7 @@ def test_a_missing_folder_is_named(tmp_path):
         find(tmp_path / "gone", ["a"])
 
 
-def test_a_video_without_a_file_is_named(tmp_path):
+def test_a_video_without_a_file_is_named():
     with pytest.raises(MediaError, match="no file for the video a"):
         Media({}, fps=5, size=(8, 8))("a")
 
