@@ -17,33 +17,31 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import shlex
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from itertools import product, repeat
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from untrimmed.core.files import written_whole
 from untrimmed.data.augment import Augment
 from untrimmed.data.collate import Batch
-from untrimmed.data.sampling import choose_clips
+from untrimmed.data.sampling import clips_to_encode
 from untrimmed.data.windows import WindowShape, window_at
 from untrimmed.models import tallformer
 from untrimmed.nn.encoders import video_swin
 from untrimmed.nn.heads import anchor
+from untrimmed.nn.layers.window_attention import Recompute
 from untrimmed.nn.ops.nms import nms, non_maximum_weighting, soft_nms
 from untrimmed.tensors import Clips, Padded, Targets
 from untrimmed.train.loop import fit
@@ -51,6 +49,14 @@ from untrimmed.train.optimizer import OptimizerConfig, optimizer_for
 
 CLASSES = 20
 WARM_UP, REPEATS = 2, 5
+TRAINING_SHARE = 0.8  # of the time; what is left is for inference
+COLUMNS = {
+    "agreement": "what where outputs losses gradient allowed result",
+    "training": "r precision frozen recomputed clips gib simulated paper ms floor_ms result",
+    "inference": "encoder precision at_once clips_per_s encoder_gib simulated"
+    " window_ms floor_ms window_gib result",
+    "run": "run average_map seconds result",
+}
 
 # To compare with, in GiB.  Simulated, before anything ran on a GPU, is the most that the tensors
 # of a step take at once; context, workspaces and fragmentation come on top.
@@ -79,7 +85,7 @@ Cases = Iterator[tuple[Row, Callable[[], Row]]]
 class Scale(NamedTuple):
     """How large everything is; the last of the encoders is the one that is trained."""
 
-    encoders: Mapping[str, video_swin.Config]
+    encoders: dict[str, video_swin.Config]
     model: tallformer.Config
     shape: WindowShape
     pixels: int
@@ -112,36 +118,33 @@ TOY = Scale(
 
 
 class Arithmetic(NamedTuple):
-    """Where and how exactly is computed, and how far from float64 that may lead."""
+    """Where and how exactly is computed."""
 
     device: torch.device
     dtype: torch.dtype
     bf16: bool = False
-    allowed: float = 0.0
-    allowed_gradient: float = 0.0
 
 
 CPU = torch.device("cpu")
 EXACT = Arithmetic(CPU, torch.float64)
+ALLOWED = {False: (1e-4, 1e-3), True: (5e-2, 2e-1)}  # by bf16: of all, but of the gradient
 Found = dict[str, list[Tensor]]
 """Results by kind: outputs, losses, gradient."""
 
 
 def agreement(device: torch.device) -> Cases:
     """Networks and suppression against float64 on the CPU: float32 there, all on the device."""
-    places = [CPU] if device == CPU else [CPU, device]
-    single = [Arithmetic(place, torch.float32, False, 1e-4, 1e-3) for place in places]
-    halved = Arithmetic(device, torch.float32, True, 5e-2, 2e-1)
+    single = [Arithmetic(place, torch.float32) for place in dict.fromkeys((CPU, device))]
+    halved = Arithmetic(device, torch.float32, bf16=True)
     tiny = video_swin.Config(size="tiny", drop_path=0)
     networks = {
         "toy encoder, 8x32x32": partial(_encode, TOY_ENCODER, side=32),
         "Swin-T, 8x64x64": partial(_encode, tiny, side=64),
-        "TALLFormer, toy encoder": partial(_locate, TOY_ENCODER, training=False),
         "TALLFormer, Swin-T": partial(_locate, tiny, training=False),
     }
     # Not in bf16: statistics of a small batch magnify its rounding, as ranks do.
     touchy = {
-        "TALLFormer in training": partial(_locate, tiny, training=True),
+        "the same in training": partial(_locate, tiny, training=True),
         **{way.__name__: partial(_suppress, way) for way in (nms, soft_nms, non_maximum_weighting)},
     }
     tried = [*product(networks.items(), [*single, halved]), *product(touchy.items(), single)]
@@ -153,31 +156,22 @@ def agreement(device: torch.device) -> Cases:
 def _compare(compute: Callable[[Arithmetic], Found], how: Arithmetic) -> Row:
     found, exact = compute(how), compute(EXACT)
     far = {kind: difference(found[kind], exact[kind]) for kind in exact}
+    of_all, of_gradient = ALLOWED[how.bf16]
     # Written so that NaN does not pass.
-    good = all(
-        distance <= (how.allowed_gradient if kind == "gradient" else how.allowed)
-        for kind, distance in far.items()
-    )
-    allowed = f"{how.allowed:g} {how.allowed_gradient:g}"
-    return {**far, "allowed": allowed, "result": "PASS" if good else "FAIL"}
+    good = all(far[kind] <= (of_gradient if kind == "gradient" else of_all) for kind in far)
+    return {**far, "allowed": f"{of_all:g} {of_gradient:g}", "result": "PASS" if good else "FAIL"}
 
 
+@torch.no_grad()
 def difference(found: Sequence[Tensor], exact: Sequence[Tensor]) -> float:
-    """Largest |found - exact| / |exact| of all tensors; infinite if whole numbers differ.
+    """Largest |found - exact| / |exact| of all tensors.
 
     A tensor whose norm is below a millionth of the largest counts as if it had that norm, for
     some gradients are nothing but rounding.
     """
-    least = 1e-6 * max(float(wanted.double().norm()) for wanted in exact)
-    far = []
-    for ours, wanted in zip(found, exact, strict=True):
-        ours = ours.cpu()
-        is_whole = not wanted.is_floating_point()
-        if ours.shape != wanted.shape or (is_whole and not torch.equal(ours, wanted)):
-            return float("inf")
-        distance = (ours.double() - wanted.double()).norm()
-        far.append(distance / wanted.double().norm().clamp(min=least))
-    return float(torch.stack(far).max())
+    pairs = [(a.cpu().double(), b.double()) for a, b in zip(found, exact, strict=True)]
+    least = 1e-6 * max(float(b.norm()) for _, b in pairs)
+    return float(torch.stack([(a - b).norm() / b.norm().clamp(min=least) for a, b in pairs]).max())
 
 
 def _encode(config: video_swin.Config, how: Arithmetic, *, side: int) -> Found:
@@ -198,6 +192,7 @@ def _locate(encoder: video_swin.Config, how: Arithmetic, *, training: bool) -> F
     torch.manual_seed(0)
     T = 256
     detector = replace(TOY.model, encoder=encoder).build(CLASSES, cells=T).train(training)
+    assert detector.encoder is not None
     remembered = torch.randn(2, detector.encoder.channels, T, generator=random)
     memory = Padded.of(remembered, torch.arange(T) < torch.tensor([[T], [200]]))
     frames = _pixels(2, 3, 3, 8, 32, 32, random=random)
@@ -207,12 +202,7 @@ def _locate(encoder: video_swin.Config, how: Arithmetic, *, training: bool) -> F
     with torch.autocast(how.device.type, torch.bfloat16, enabled=how.bf16):
         raw, fresh = detector(Clips(frames.to(how.device), place.to(how.device), memory))
     losses = list(detector.head.loss(raw, _targets(2, cells=200, device=how.device)).values())
-    known = [
-        Padded.of(values, valid).values
-        for field in (raw.logits, raw.deltas)
-        for values, valid in zip(field, raw.valid, strict=True)
-    ]
-    return _found([fresh, *known], losses, detector)
+    return _found([fresh, *raw.logits, *raw.deltas], losses, detector)
 
 
 def _suppress(suppress: Callable[..., Sequence[Tensor]], how: Arithmetic) -> Found:
@@ -230,15 +220,15 @@ def _found(outputs: list[Tensor], losses: list[Tensor], network: nn.Module) -> F
     gradient = torch.autograd.grad(loss, list(network.parameters()), materialize_grads=True)
     vectors = torch.cat([part for part in gradient if part.ndim == 1])
     matrices = [part for part in gradient if part.ndim > 1]
-    results = {"outputs": outputs, "losses": losses, "gradient": [vectors, *matrices]}
-    return {kind: [tensor.detach() for tensor in tensors] for kind, tensors in results.items()}
+    return {"outputs": outputs, "losses": losses, "gradient": [vectors, *matrices]}
 
 
 def training(scale: Scale, device: torch.device) -> Cases:
     """A step at every rate and precision with every way to save memory; bf16 first."""
     largest = list(scale.encoders.values())[-1]
-    ways = product((True, False), enumerate(RATES), (None, 2), ("block", "none", "half_block"))
-    for bf16, (at, rate), frozen, again in ways:
+    ways: tuple[Recompute, ...] = ("block", "none", "half_block")
+    every = product((True, False), enumerate(RATES), (None, 2), ways)
+    for bf16, (at, rate), frozen, again in every:
         settings: Row = {"r": rate, "precision": "bf16" if bf16 else "fp32"}
         settings |= {"frozen": "none" if frozen is None else frozen, "recomputed": again}
         if scale is PAPER:
@@ -253,12 +243,10 @@ def _step(
     scale: Scale, encoder: video_swin.Config, *, rate: float, bf16: bool, device: torch.device
 ) -> Row:
     """The library's own loop, without a bank; the clips lie on the device already, as uint8."""
-    shape, B = scale.shape, scale.videos
+    shape, B, M = scale.shape, scale.videos, clips_to_encode(scale.shape.clips, keep=rate)
     window = window_at("random", 0, video_frames=shape.frames, shape=shape)
-    choose = partial(choose_clips, shape.clips, keep=rate, valid=shape.clips)
-    chance = np.random.default_rng(0)
-    place = torch.from_numpy(np.stack([choose(random=chance) for _ in range(B)])).to(device)
-    frames = _frames(scale, *place.shape, device=device)
+    place = torch.rand(B, shape.clips, device=device).argsort(1)[:, :M]
+    frames = _frames(scale, B, M, device=device)
     batch = Batch((window,) * B, frames, place, _targets(B, cells=shape.cells, device=device), ())
     with device:
         detector = replace(scale.model, encoder=encoder).build(CLASSES, cells=shape.cells).train()
@@ -274,7 +262,7 @@ def _step(
         device=device,
     )
     ms, gib = measured(lambda: next(steps), device=device)
-    return {"clips": place.numel(), "gib": gib, "ms": ms, "result": "ok"}
+    return {"clips": B * M, "gib": gib, "ms": ms, "result": "ok"}
 
 
 def inference(scale: Scale, device: torch.device) -> Cases:
@@ -294,23 +282,19 @@ def _detect(scale: Scale, model: tallformer.Config, *, bf16: bool, device: torch
     M, T = scale.shape.clips, scale.shape.cells
     with device:
         detector = model.build(CLASSES, cells=T).eval()
+        assert detector.encoder is not None
         memory = Padded.whole(torch.zeros(1, detector.encoder.channels, T))
         window = Clips(_frames(scale, 1, M, device=device), torch.arange(M)[None], memory)
 
     @torch.inference_mode()
-    def encode() -> None:
-        for clips in window.frames[0].split(model.clips_at_once or M):
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                detector.encoder(clips)
-
-    @torch.inference_mode()
-    def detect() -> None:
+    def run(network: Callable[[Clips], Any]) -> Any:
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            raw = detector(window).raw
-        detector.head.candidates(raw)
+            return network(window)
 
-    encoder_ms, encoder_gib = measured(encode, device=device)
-    window_ms, window_gib = measured(detect, device=device)
+    encoder_ms, encoder_gib = measured(lambda: run(detector.encode), device=device)
+    window_ms, window_gib = measured(
+        lambda: detector.head.candidates(run(detector).raw), device=device
+    )
     row = {"clips_per_s": 1000 * M / encoder_ms, "encoder_gib": encoder_gib}
     return {**row, "window_ms": window_ms, "window_gib": window_gib, "result": "ok"}
 
@@ -334,17 +318,17 @@ def _train(what: str) -> Row:
 def measured(action: Callable[[], Any], *, device: torch.device) -> tuple[float, float | str]:
     """Median milliseconds, and the most GiB of tensors at once, after a warm-up."""
     on_gpu = device.type == "cuda"
-    wait = partial(torch.cuda.synchronize, device) if on_gpu else lambda: None
     for _ in range(WARM_UP):
         action()
     if on_gpu:
+        torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
     times_s = []
     for _ in range(REPEATS):
-        wait()
         began = time.perf_counter()
         action()
-        wait()
+        if on_gpu:
+            torch.cuda.synchronize(device)
         times_s.append(time.perf_counter() - began)
     gib = torch.cuda.max_memory_allocated(device) / 2**30 if on_gpu else "not measured"
     return 1000 * median(times_s), gib
@@ -396,19 +380,22 @@ def _line(values: Sequence[Any], columns: Sequence[str]) -> str:
 
 def _facts(device: torch.device) -> Row:
     """What the numbers depend on."""
-    git = ["git", "-C", Path(__file__).parent, "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = None
     return {
-        "command": shlex.join(["python", *sys.argv]),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit,
+        "command": " ".join(["python", *sys.argv]),
+        "date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        "commit": _commit(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
     }
+
+
+def _commit() -> str | None:
+    git = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.check_output(git, cwd=Path(__file__).parent, text=True).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _options() -> argparse.Namespace:
@@ -435,27 +422,20 @@ def main() -> int:
     torch.backends.cudnn.allow_tf32 = False
     device = torch.device(options.device)
     scale = TOY if options.quick else PAPER
-    step = "r precision frozen recomputed clips gib simulated paper ms floor_ms result"
-    window = "encoder_gib simulated window_ms floor_ms window_gib result"
-    # Each with the share of the time after which nothing of it is begun.
-    parts: dict[str, tuple[Cases, str, float]] = {
-        "agreement": (agreement(device), "what where outputs losses gradient allowed result", 1.0),
-        "training": (training(scale, device), step, 0.8),
-        "inference": (
-            inference(scale, device),
-            f"encoder precision at_once clips_per_s {window}",
-            1.0,
-        ),
+    parts = {
+        "agreement": agreement(device),
+        "training": training(scale, device),
+        "inference": inference(scale, device),
     }
     if options.train:
-        runs = iter([({"run": options.train}, partial(_train, options.train))])
-        parts["run"] = (runs, "run average_map seconds result", 1.0)
+        parts["run"] = iter([({"run": options.train}, partial(_train, options.train))])
     report: Row = _facts(device)
     print("\n".join(f"{name}: {value}" for name, value in report.items()))
     rows = []
-    for name, (cases, columns, share) in parts.items():
+    for name, cases in parts.items():
         print(f"\n{name}")
-        report[name] = made(cases, columns.split(), until=began + share * options.seconds)
+        until = began + options.seconds * (TRAINING_SHARE if name == "training" else 1)
+        report[name] = made(cases, COLUMNS[name].split(), until=until)
         rows += report[name]
         with written_whole(options.out) as path:
             path.write_text(json.dumps(report, indent=1), encoding="utf-8")

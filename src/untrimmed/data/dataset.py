@@ -54,8 +54,8 @@ def read_clip(frames: Frames, numbers: Int64[np.ndarray, " L"]) -> UInt8[np.ndar
 
     Cells that lie wholly behind the end are not valid, so the repetition is seen only by the
     last cells of the video, in training and detection alike.
-    # Deviates: the authors put zeros there, in other places black.
     """
+    # Deviates: the authors put zeros there, in other places black; the effect is not measured.
     pixels = frames.read(np.clip(numbers, 0, frames.count - 1))
     return np.ascontiguousarray(pixels.transpose(3, 0, 1, 2))
 

@@ -75,6 +75,8 @@ def choose_clips(
 
     Source: TALLFormer, sec. 3.1.
     """
+    # Deviates: the authors draw once for all videos of a batch and all processes, and also take
+    # clips that lie behind the end of a short video; the effect is not measured.
     count = clips_to_encode(clips, keep=keep)
     existing = clips if valid is None else max(valid, 0)
     if existing >= count:

@@ -77,8 +77,9 @@ def window_at(video: str, first_cell: int, *, video_frames: int, shape: WindowSh
     """The window of `video` that starts at a cell of the video's own grid.
 
     Windows start at whole cells, so that a row of the memory bank always means the same frames.
-    # Deviates: the authors start at any frame and are half a row off at odd starts.
     """
+    # Deviates: the authors start at any frame and are half a row off at odd starts; the effect is
+    # not measured.
     grid = ClipGrid(
         fps=shape.fps,
         clip_frames=shape.clip_frames,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import torch
 
+from untrimmed import __version__
 from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import MediaError
@@ -26,6 +28,7 @@ from untrimmed.runs.progress import Job, Progress
 from untrimmed.sources.formats import activitynet, csv
 
 CURVE_TIOU = 0.5
+PROTOCOL = "as in ActivityNet's toolkit; of equal scores the first goes first"
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,15 @@ def write_evaluation(
             videos=tuple(videos),
             scores=result.scores,
             curves=tuple(curves),
-            facts={"run": folder.path.name, "split": result.split, "videos": str(len(videos))},
+            facts={
+                "run": folder.path.name,
+                "split": result.split,
+                "videos": str(len(videos)),
+                "model": type(folder.read_recipe().model).__module__.rpartition(".")[2],
+                "average precision": PROTOCOL,
+                "date": date.today().isoformat(),
+                "untrimmed": __version__,
+            },
         ),
         folder.report,
     )
@@ -150,7 +161,7 @@ def _plain(result: Evaluation) -> dict[str, object]:
         "split": result.split,
         "videos": len(result.detections),
         "failed": result.failed,
-        "protocol": "ActivityNet: interpolated average precision, stable order of equal scores",
+        "protocol": PROTOCOL,
         "average_mAP": table.average,
         "mAP": dict(zip(map(str, table.tious), table.mean_ap.tolist(), strict=True)),
         "AP": {

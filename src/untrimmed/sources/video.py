@@ -51,9 +51,8 @@ def open_video(
 class VideoFrames:
     """A video file as frames at a fixed rate and size (protocol `Frames`).
 
-    The file is opened on first reading and again in every process that inherits this object, so
-    that a data set may hold many of them and pass to loader workers.  Not for several threads at
-    once.
+    The file is opened on first reading, and again in every process that this object passes to,
+    so that a data set may hold many of them.  Not for several threads at once.
 
     Args:
         index: of the file.
@@ -61,7 +60,8 @@ class VideoFrames:
             and the attribute `fps` their average rate.
         size: height and width to which pictures are squeezed, without regard to their aspect;
             if None, as shown.
-        threads: that decode one frame after the other; 0 for one per core.  In loader workers 1.
+        threads: that decode together; 0 for one per core.  With more than 1, an object that has
+            been read from must not pass to another process by `fork`, which loses them.
     """
 
     fps: float
@@ -125,11 +125,8 @@ class VideoFrames:
     def close(self) -> None:
         """Close the file; a later reading opens it again."""
         if self._decoder is not None:
-            if self._decoder.process == os.getpid():
-                self._decoder.close()
-            else:
-                _INHERITED.append(self._decoder)
-        self._decoder = None
+            self._decoder.close()
+            self._decoder = None
 
     def __enter__(self) -> Self:
         return self
@@ -301,7 +298,3 @@ class _Decoder:
             " `ffmpeg -i FILE -c:v libx264 NEW.mp4`, or leave it out",
             file=self._index.path,
         )
-
-
-# Decoders of a parent process.  To free one would wait for its threads, which are not here.
-_INHERITED: list[_Decoder] = []
