@@ -64,9 +64,6 @@ def choose_clips(
 ) -> Int64[np.ndarray, " M"]:
     """Places of the clips to encode, in rising order, all equally likely.
 
-    # Deviates: the authors draw once for all videos of a batch and all processes, and also take
-    # clips that lie behind the end of a short video.
-
     Args:
         clips: clips of the window, N.
         keep: clip sampling rate r, in (0, 1].
