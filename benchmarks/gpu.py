@@ -59,7 +59,7 @@ COLUMNS = {
 }
 
 # To compare with, in GiB.  Simulated, before anything ran on a GPU, is the most that the tensors
-# of a step take at once; context, workspaces and fragmentation come on top.
+# of a step take at once, on one GPU; workspaces and fragmentation come on top.
 RATES = (0.15, 0.4, 1.0)
 PAPER_GIB = (12, 29, "OOM at 48")  # table 5a: float32, nothing frozen, half blocks, 4 videos
 SIMULATED_GIB = {  # by bf16, frozen stages and what is computed again; at each rate

@@ -6,6 +6,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from untrimmed.core.errors import MediaError
 from untrimmed.sources.video_index import index
@@ -188,6 +189,23 @@ def test_sound_alone_is_refused(tmp_path):
         sound.writeframes(bytes(8000))
     with pytest.raises(MediaError, match="no video, only audio"):
         index(tmp_path / "a.wav")
+
+
+def test_the_cover_of_an_album_is_no_video(tmp_path):
+    path = tmp_path / "a.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        sound = container.add_stream("aac", rate=8000, layout="mono")
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 16, 8, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame(16, 8, "yuvj420p")))
+        container.mux(cover.encode())
+        silence = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+        silence.sample_rate = 8000
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode())
+    with pytest.raises(MediaError, match="no video, only audio"):
+        index(path)
 
 
 def test_an_mp4_without_its_table_is_said_to_be_cut_off(write_video, tmp_path):

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -28,6 +28,7 @@ from untrimmed.core.files import written_whole
 _FINGERPRINT_BYTES = 2**20
 
 
+@runtime_checkable
 class Frames(Protocol):
     """A video as frames at a fixed rate and size.
 
@@ -143,7 +144,7 @@ class StoredFrames:
         """Let go of the file; a later reading maps it again."""
         self._pixels = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> StoredFrames:
         return self
 
     def __exit__(

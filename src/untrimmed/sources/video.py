@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import av
 import numpy as np
@@ -128,7 +128,7 @@ class VideoFrames:
             self._decoder.close()
             self._decoder = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> VideoFrames:
         return self
 
     def __exit__(
