@@ -1,9 +1,12 @@
 import pickle
 
+import numpy as np
 import pytest
 
 from untrimmed.core.errors import MediaError
-from untrimmed.sources.media import Media, find, videos_in
+from untrimmed.sources import media as media_module
+from untrimmed.sources.media import Media, find, prepared_copies, videos_in
+from untrimmed.sources.prepare import prepare
 
 
 def touch(folder, *names):
@@ -38,7 +41,38 @@ def test_a_video_without_a_file_is_named():
         Media({}, fps=5, size=(8, 8))("a")
 
 
-def test_another_process_opens_its_own_files(tmp_path):
+def test_what_opens_videos_can_be_sent_to_another_process(tmp_path):
     media = Media({"a": tmp_path / "a.mp4"}, fps=5, size=(8, 8))
-    media._open["a"] = object()
-    assert pickle.loads(pickle.dumps(media))._open == {}
+    with pytest.raises(MediaError, match=r"a\.mp4: there is no such file"):
+        pickle.loads(pickle.dumps(media))("a")
+
+
+def test_more_videos_than_are_held_open_read_alike(tmp_path, write_video, numbers_of, monkeypatch):
+    monkeypatch.setattr(media_module, "HELD_OPEN", 2)
+    files = {id: write_video(tmp_path / f"{id}.mp4", frames=20, rate=25) for id in "abcd"}
+    media = Media(files, fps=25, size=(32, 80))
+    opened = {id: media(id) for id in files}
+    for _ in range(2):
+        for id in files:
+            assert media(id) is opened[id]
+            assert numbers_of(media(id).read(np.array([3, 17]))) == [3, 17]
+
+
+@pytest.mark.parametrize("kind", ["mp4", "frames"])
+def test_a_prepared_copy_is_read_in_place_of_the_video(tmp_path, write_video, numbers_of, kind):
+    video = write_video(tmp_path / "a.mp4", frames=30, rate=25)
+    target = dict(zip(("frames", "mp4"), prepared_copies(tmp_path / "copies", "a"), strict=True))
+    prepare(video, target[kind], fps=12.5, size=(32, 80), kind=kind)
+    video.unlink()
+    media = Media({"a": video}, fps=12.5, size=(32, 80), prepared=tmp_path / "copies")
+    assert numbers_of(media("a").read(np.array([1, 7]))) == [2, 14]
+
+
+@pytest.mark.parametrize("kind", ["mp4", "frames"])
+@pytest.mark.parametrize(("fps", "size"), [(5, (32, 80)), (12.5, (16, 40))])
+def test_a_copy_of_another_rate_or_size_is_refused(tmp_path, write_video, kind, fps, size):
+    video = write_video(tmp_path / "a.mp4", frames=30, rate=25)
+    target = dict(zip(("frames", "mp4"), prepared_copies(tmp_path / "copies", "a"), strict=True))
+    prepare(video, target[kind], fps=12.5, size=(32, 80), kind=kind)
+    with pytest.raises(MediaError, match="wanted are"):
+        Media({"a": video}, fps=fps, size=size, prepared=tmp_path / "copies")("a")

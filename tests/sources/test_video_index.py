@@ -200,8 +200,10 @@ def test_the_cover_of_an_album_is_no_video(tmp_path):
         cover.disposition = Disposition.attached_pic
         container.mux(cover.encode(av.VideoFrame(16, 8, "yuvj420p")))
         container.mux(cover.encode())
-        silence = av.AudioFrame(format="fltp", layout="mono", samples=1024)
-        silence.sample_rate = 8000
+        silence = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+        )
+        silence.sample_rate, silence.pts = 8000, 0
         container.mux(sound.encode(silence))
         container.mux(sound.encode())
     with pytest.raises(MediaError, match="no video, only audio"):

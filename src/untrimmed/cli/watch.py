@@ -62,12 +62,17 @@ class _Bars:
 
 
 class _Lines:
-    """A line when a stage starts and ends, and every few seconds between."""
+    """A line when a stage starts and ends, and every few seconds between.
+
+    A stage may be interrupted by another, as training is by validation; the time left is
+    reckoned from where it went on.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._stage = ""
         self._began = self._last = 0.0
+        self._done = 0
 
     def __enter__(self) -> None:
         pass
@@ -79,14 +84,16 @@ class _Lines:
         now = time.monotonic()
         if progress.stage != self._stage:
             self._stage, self._began, self._last = progress.stage, now, 0.0
+            self._done = progress.done
         finished = progress.done >= progress.total
         if not finished and now - self._last < LOG_EVERY_S:
             return
         self._last = now
         spent_s = now - self._began
         line = f"{progress.stage}: {progress.done}/{progress.total}, {spent_s:.0f} s"
-        if progress.done and not finished:
-            line += f", {spent_s / progress.done * (progress.total - progress.done):.0f} s left"
+        done = progress.done - self._done
+        if done > 0 and not finished:
+            line += f", {spent_s / done * (progress.total - progress.done):.0f} s left"
         facts = _written(progress.facts)
         self._console.print(f"{line}  {facts}".rstrip(), highlight=False, soft_wrap=True)
 

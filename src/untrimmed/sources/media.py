@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from untrimmed.core.errors import MediaError
-from untrimmed.sources.frames import Frames, open_frames
-from untrimmed.sources.video import open_video
+from untrimmed.sources.frames import Frames, StoredFrames, open_frames
+from untrimmed.sources.video import VideoFrames, open_video
 
 SUFFIXES = (
     ".mp4",
@@ -23,6 +24,9 @@ SUFFIXES = (
     ".flv",
 )
 """Endings, in any case, of files that are looked at as videos."""
+
+HELD_OPEN = 64
+"""Files held open at a time, each with a decoder."""
 
 
 def videos_in(folder: Path) -> dict[str, Path]:
@@ -49,7 +53,10 @@ def find(folder: Path, ids: Iterable[str]) -> dict[str, Path]:
 
 
 class Media:
-    """Opens videos by id, each once; can be sent to another process, which opens its own.
+    """Opens videos by id; can be sent to another process, which opens files of its own.
+
+    What was learnt of a video is kept, and the files of those read last are held open, not more
+    than `HELD_OPEN`.
 
     Args:
         files: by id of the video.
@@ -71,7 +78,8 @@ class Media:
         self.fps = fps
         self.size = size
         self.prepared = prepared
-        self._open: dict[str, Frames] = {}
+        self._known: dict[str, VideoFrames | StoredFrames] = {}
+        self._recent: dict[str, None] = {}  # ids, the one read last at the end
 
     def __call__(self, video: str) -> Frames:
         """Frames of a video.
@@ -79,25 +87,40 @@ class Media:
         Raises:
             MediaError: if it has no file, or the file cannot be read.
         """
-        if video not in self._open:
-            self._open[video] = self._opened(video)
-        return self._open[video]
+        if video not in self._known:
+            self._known[video] = self._opened(video)
+        self._recent.pop(video, None)
+        self._recent[video] = None
+        if len(self._recent) > HELD_OPEN:
+            oldest = next(iter(self._recent))
+            del self._recent[oldest]
+            self._known[oldest].close()  # reading it again opens it again
+        return self._known[video]
 
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_open": {}}
-
-    def _opened(self, video: str) -> Frames:
+    def _opened(self, video: str) -> VideoFrames | StoredFrames:
         if self.prepared is not None:
-            for copy in prepared_copies(self.prepared, video):
-                if copy.exists():
-                    if copy.suffix == ".npy":
-                        return open_frames(copy, fps=self.fps, size=self.size)
-                    return open_video(copy, fps=self.fps, size=self.size)
+            raw, small = prepared_copies(self.prepared, video)
+            if raw.exists():
+                return open_frames(raw, fps=self.fps, size=self.size)
+            if small.exists():
+                return self._small(small)
         if video not in self.files:
             raise MediaError(f"no file for the video {video}", file=video)
         return open_video(self.files[video], fps=self.fps, size=self.size)
 
+    def _small(self, path: Path) -> VideoFrames:
+        copy = open_video(path, fps=self.fps, size=self.size)
+        made = (copy.index.height, copy.index.width)
+        if made != tuple(self.size) or not math.isclose(copy.index.fps, self.fps, rel_tol=1e-3):
+            raise MediaError(
+                f"a copy of {made[0]} x {made[1]} pixels at {copy.index.fps:g} frames per second,"
+                f" wanted are {self.size[0]} x {self.size[1]} at {self.fps:g}; delete it and run"
+                " `untrimmed prepare`",
+                file=path,
+            )
+        return copy
+
 
 def prepared_copies(folder: Path, video: str) -> tuple[Path, Path]:
     """Where copies of a video lie in a prepared folder: raw frames, and a small mp4."""
-    return folder / f"{video}.npy", folder / f"{video}.mp4"
+    return folder / f"{video}.safetensors", folder / f"{video}.mp4"
