@@ -119,6 +119,7 @@ def write_evaluation(
     with written_whole(folder.scores(result.split)) as path:
         path.write_text(json.dumps(_plain(result), indent=1, ensure_ascii=False), encoding="utf-8")
     actions = {id: truth.videos[id].actions for id in result.detections}
+    model = type(folder.read_recipe().model).__module__.rpartition(".")[2]
     curves = []
     for label, name in enumerate(truth.classes):
         curve = precision_recall(actions, result.detections, tiou=CURVE_TIOU, label=label)
@@ -135,7 +136,7 @@ def write_evaluation(
     ]
     write_report(
         Report(
-            title=f"{folder.path.name}: {result.split}",
+            title=f"{model}, {result.split} split",
             classes=truth.classes,
             videos=tuple(videos),
             scores=result.scores,
@@ -144,7 +145,7 @@ def write_evaluation(
                 "run": folder.path.name,
                 "split": result.split,
                 "videos": str(len(videos)),
-                "model": type(folder.read_recipe().model).__module__.rpartition(".")[2],
+                "model": model,
                 "average precision": PROTOCOL,
                 "date": date.today().isoformat(),
                 "untrimmed": __version__,

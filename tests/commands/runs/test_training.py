@@ -66,6 +66,17 @@ def test_training_writes_back_what_it_encodes(data, tmp_path):
     assert 0 < (ages < 8).mean() < 1
 
 
+@pytest.mark.parametrize("setting", ["data.memory=null", "train.bf16=true", "train.ema=null"])
+def test_other_ways_of_training_give_finite_losses_and_weights(data, tmp_path, setting):
+    folder = RunFolder(tmp_path / "run")
+    settings = [setting, "train.epochs=1", "pretrain=null"]
+    finish(train(read_recipe(data / "recipe.yaml", settings=settings), folder))
+    losses = [sum(step["losses"].values()) for step in read(folder.journal)]
+    assert np.isfinite(losses).all()
+    assert all(weight.isfinite().all() for weight in weights(folder).values())
+    assert folder.bank.exists() == (setting != "data.memory=null")
+
+
 def test_a_folder_of_another_recipe_is_left_alone(data, tmp_path):
     folder = RunFolder(tmp_path / "run")
     finish(train(read_recipe(data / "recipe.yaml", settings=["train.epochs=1"]), folder))
