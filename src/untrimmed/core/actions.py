@@ -10,6 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import ArrayLike
 
+EVERY_CLASS = -1
+"""Label of an ignored action that excuses detections of whatever class."""
+
 
 @dataclass(frozen=True, eq=False)
 class Actions:

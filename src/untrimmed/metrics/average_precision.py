@@ -79,7 +79,7 @@ def average_precision(
     Args:
         actions: ground truth by video; `segments_s` (N, 2) in seconds.  Ignored actions neither
             count nor punish: a false alarm that overlaps one of its class, or of the class
-            `matching.EVERY_CLASS`, by at least `tiou` is left out.
+            `EVERY_CLASS`, by at least `tiou` is left out.
         detections: by video; `segments_s` (M, 2) in seconds, scores (M,) in any order.  A video
             without an entry has no detections.
         tiou: least intersection over union of a hit, in (0, 1].

@@ -16,14 +16,11 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
-from untrimmed.core.actions import Actions
+from untrimmed.core.actions import EVERY_CLASS, Actions
 from untrimmed.core.detections import Detections
 
 UnknownVideos = Literal["count", "drop"]
 Ties = Literal["first", "last"]
-
-EVERY_CLASS = -1
-"""Label of an ignored action that excuses detections of whatever class."""
 
 PAIRS_AT_ONCE = 1 << 20
 """Pairs whose overlap is computed together: it bounds memory, not results."""

@@ -16,9 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
-from untrimmed.core.actions import Actions
+from untrimmed.core.actions import EVERY_CLASS, Actions
 from untrimmed.core.detections import Detections
-from untrimmed.metrics.matching import EVERY_CLASS
 from untrimmed.report.escaping import text
 from untrimmed.report.outcomes import FALSE_ALARM, outcomes
 from untrimmed.report.palette import colour

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from untrimmed.demo.motions import CLASSES
+
 
 def untrimmed(*arguments, folder):
     """Run the command as a user would: status, output, errors."""
@@ -72,12 +74,14 @@ def test_a_split_that_is_not_there_is_named_with_those_that_are(run):
     )
 
 
-def test_an_action_behind_the_end_of_its_video_is_named(run, edit_annotations):
-    def late(content):
-        video = content["database"]["training-002"]
-        video["annotations"].append({"label": "wave", "segment": [900.0, 905.0]})
+def late_wave(content):
+    """An action that no video is long enough for."""
+    video = content["database"]["training-002"]
+    video["annotations"].append({"label": "wave", "segment": [900.0, 905.0]})
 
-    edit_annotations(late)
+
+def test_an_action_behind_the_end_of_its_video_is_named(run, edit_annotations):
+    edit_annotations(late_wave)
     refused(
         run("inspect", "recipe.yaml"),
         r"error: training-002: wave from 900\.00 s to 905\.00 s, but the video ends at \d+\.\d+ s",
@@ -87,17 +91,6 @@ def test_an_action_behind_the_end_of_its_video_is_named(run, edit_annotations):
 def test_a_class_that_is_in_no_video_is_named(run, edit_annotations):
     edit_annotations(lambda content: content.update(classes=["somersault", *CLASSES]))
     refused(run("inspect", "recipe.yaml"), r"somersault happens in no video")
-
-
-CLASSES = [
-    "move left",
-    "move right",
-    "turn clockwise",
-    "turn counterclockwise",
-    "pulse",
-    "wave",
-    "jump",
-]
 
 
 def test_a_broken_video_is_named_and_the_others_are_trained_on(run, data):
@@ -111,11 +104,7 @@ def test_a_broken_video_is_named_and_the_others_are_trained_on(run, data):
 
 
 def test_training_says_what_is_wrong_with_its_annotations(run, edit_annotations):
-    def late(content):
-        video = content["database"]["training-002"]
-        video["annotations"].append({"label": "wave", "segment": [900.0, 905.0]})
-
-    edit_annotations(late)
+    edit_annotations(late_wave)
     refused(
         run("train", "recipe.yaml", "--run", "run", "--set", "train.epochs=1"),
         r"training-002: wave from 900\.00 s",

@@ -24,14 +24,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from untrimmed.core.actions import Actions
+from untrimmed.core.actions import EVERY_CLASS, Actions
 from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.detections import Detections
 from untrimmed.core.files import written_whole
 from untrimmed.sources.json_tree import Value, read_json
 
 VERSION = "VERSION 1.3"
-OF_NO_CLASS = -1
 
 
 def read(path: Path, *, classes: Sequence[str] | None = None) -> Annotations:
@@ -178,7 +177,7 @@ def _segment(row: Value) -> tuple[float, float]:
 
 def _label(row: Value, labels: Mapping[str, int]) -> int:
     if _ignored(row) and row.optional("label") is None:
-        return OF_NO_CLASS
+        return EVERY_CLASS
     value = row.member("label")
     name = value.name()
     if name not in labels:
@@ -196,7 +195,7 @@ def _elements(value: Value | None) -> list[Value]:
 
 
 def _name(label: int, classes: Sequence[str], *, ignored: bool = False) -> str | None:
-    if ignored and label == OF_NO_CLASS:
+    if ignored and label == EVERY_CLASS:
         return None
     if not 0 <= label < len(classes):
         raise ValueError(f"the label {label} is none of {len(classes)} classes")
