@@ -1,35 +1,84 @@
-"""untrimmed evaluate: score a trained run."""
+"""untrimmed evaluate: score a trained run, or a file of detections."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from untrimmed.runs.scoring import Scored
+
 
 def run(
-    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
+    run: Annotated[Path | None, typer.Argument(help="Folder of a trained run.")] = None,
     split: Annotated[
-        str | None, typer.Option(help="Split of the annotations; the test split if not given.")
+        str | None, typer.Option(help="Split of the annotations; the run's test split.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Weights; the best of the run if not given.")
+        Path | None, typer.Option(help="Weights of the run; its best if not given.")
     ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="Score a file of detections against these annotations.")
+    ] = None,
+    detections: Annotated[
+        Path | None, typer.Option(help="The detections: ActivityNet's results form, or CSV.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Of the annotations; by the file's ending if not given.")
+    ] = None,
+    tiou: Annotated[
+        str, typer.Option(help="Thresholds, first:step:last or with commas.")
+    ] = "0.3:0.1:0.7",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Score a trained run on a split; print the table, write detections and a page to look at.
+    """Score a trained run, or anybody's file of detections.
+
+    A run: prints the table, and writes detections and a page to look at into its folder.
 
     Example: `untrimmed evaluate runs/first`
+
+    Files: needs annotations and detections, and no torch.
+
+    Example: `untrimmed evaluate --annotations truth.json --detections found.json`
     """
+    from untrimmed.core.errors import ConfigError
+
+    if annotations is not None and detections is not None and run is None:
+        from untrimmed.runs.scoring import score_files, tious_of
+
+        _shown(
+            score_files(annotations, detections, format=format, split=split, tious=tious_of(tiou)),
+            as_json=as_json,
+        )
+    elif run is not None and annotations is None and detections is None:
+        _evaluated(run, split=split, weights=weights)
+    else:
+        raise ConfigError("give the folder of a run, or both --annotations and --detections")
+
+
+def _shown(result: Scored, *, as_json: bool) -> None:
+    from untrimmed.report.table import score_table
+
+    if as_json:
+        typer.echo(result.json())
+    else:
+        typer.echo(score_table(result.scores, style="text"))
+        typer.echo(f"{result.protocol}; {result.videos} videos")
+
+
+def _evaluated(run: Path, *, split: str | None, weights: Path | None) -> None:
     from untrimmed.cli.options import ended
     from untrimmed.cli.watch import watch
     from untrimmed.report.table import score_table
-    from untrimmed.runs.evaluation import evaluate
+    from untrimmed.runs.evaluation import PROTOCOL, evaluate
     from untrimmed.runs.folder import RunFolder
 
     folder = RunFolder(run)
     result = watch(evaluate(folder, split=split, weights=weights))
     typer.echo(score_table(result.scores, style="text"))
+    typer.echo(f"average precision {PROTOCOL}; {len(result.detections)} videos")
     typer.echo(f"detections: {folder.detections(result.split)}")
     typer.echo(f"report: {folder.report}")
     ended(result.failed)

@@ -33,10 +33,14 @@ from untrimmed.sources.json_tree import Value, read_json
 VERSION = "VERSION 1.3"
 
 
-def read(path: Path, *, classes: Sequence[str] | None = None) -> Annotations:
+def read(
+    path: Path, *, classes: Sequence[str] | None = None, durations_needed: bool = True
+) -> Annotations:
     """Annotations of a file.
 
     Args:
+        durations_needed: if not, a video without a duration lasts until its last action ends,
+            which is enough for scoring.
         classes: names by label; if not given those of `classes` in the file, or else the leaves
             of its `taxonomy`, or else all labels that occur; the last two sorted by name.
 
@@ -53,7 +57,10 @@ def read(path: Path, *, classes: Sequence[str] | None = None) -> Annotations:
     labels = {name: label for label, name in enumerate(classes)}
     return Annotations(
         tuple(classes),
-        {id: _video(id, value, annotations[id], labels) for id, value in videos.items()},
+        {
+            id: _video(id, value, annotations[id], labels, durations_needed=durations_needed)
+            for id, value in videos.items()
+        },
     )
 
 
@@ -141,9 +148,16 @@ def _classes(root: Value, annotations: Iterable[Value]) -> Sequence[str]:
     return sorted({value.name() for value in names_used if value is not None})
 
 
-def _video(id: str, value: Value, annotations: list[Value], labels: Mapping[str, int]) -> Video:
-    duration = value.member("duration")
-    if not duration.number() > 0:
+def _video(
+    id: str,
+    value: Value,
+    annotations: list[Value],
+    labels: Mapping[str, int],
+    *,
+    durations_needed: bool,
+) -> Video:
+    duration = value.member("duration") if durations_needed else value.optional("duration")
+    if duration is not None and not duration.number() > 0:
         raise duration.not_a("a duration above 0 s")
     split, fps = value.optional("subset"), value.optional("fps")
     if fps is not None and not fps.number() > 0:
@@ -155,7 +169,9 @@ def _video(id: str, value: Value, annotations: list[Value], labels: Mapping[str,
     )
     return Video(
         id=id,
-        duration_s=duration.number(),
+        duration_s=actions.segments_s[:, 1].max(initial=0.0)
+        if duration is None
+        else duration.number(),
         actions=actions,
         split="" if split is None else split.text(),
         fps=None if fps is None else fps.number(),

@@ -1,0 +1,124 @@
+"""Score files: detections against annotations, by the rules of a benchmark.
+
+Needs no network and no torch, whoever made the detections.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from untrimmed.core.annotations import Annotations
+from untrimmed.core.config import Choice
+from untrimmed.core.errors import ConfigError
+from untrimmed.metrics.average_precision import Scores, scores
+from untrimmed.sources.formats import activitynet, csv
+
+FORMATS = Choice("untrimmed.sources.formats")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The score of some files.
+
+    Args:
+        scores: by threshold and class.
+        protocol: the rules, in words.
+        videos: how many were scored.
+    """
+
+    scores: Scores
+    protocol: str
+    videos: int
+
+    def json(self) -> str:
+        """One object; a class without actions has null."""
+        table = self.scores
+        return json.dumps(
+            {
+                "average_mAP": table.average,
+                "mAP": {f"{t:g}": v for t, v in zip(table.tious, table.mean_ap, strict=True)},
+                "AP": {
+                    f"{tiou:g}": {
+                        name: None if value != value else value
+                        for name, value in zip(table.classes, row, strict=True)
+                    }
+                    for tiou, row in zip(table.tious, table.ap.tolist(), strict=True)
+                },
+                "protocol": self.protocol,
+                "videos": self.videos,
+            },
+            ensure_ascii=False,
+        )
+
+
+def tious_of(text: str) -> tuple[float, ...]:
+    """Thresholds as people write them: `0.5`, `0.3,0.5,0.7`, or `0.3:0.1:0.7` with both ends.
+
+    Raises:
+        ConfigError: if it is none of these, or a threshold is not in (0, 1].
+    """
+    try:
+        if ":" in text:
+            first, step, last = (float(part) for part in text.split(":"))
+            count = round((last - first) / step) + 1
+            values = [round(first + n * step, 9) for n in range(count)]
+        else:
+            values = [float(part) for part in text.split(",")]
+    except (ValueError, ZeroDivisionError) as error:
+        raise ConfigError(
+            f"wanted first:step:last or numbers, got {text!r}", path="tiou"
+        ) from error
+    if not values or not all(0 < value <= 1 for value in values):
+        raise ConfigError(f"thresholds must be in (0, 1], got {text!r}", path="tiou")
+    return tuple(values)
+
+
+def score_files(
+    annotations: Path,
+    detections: Path,
+    *,
+    format: str | None = None,
+    split: str | None = None,
+    tious: tuple[float, ...],
+) -> Scored:
+    """Average precision of a file of detections.
+
+    Args:
+        format: of the annotations; ActivityNet's for .json and CSV for .csv if not given.
+        split: the part of the annotations that is scored; may be left out if there is but one.
+
+    Raises:
+        ConfigError: if the format is unknown, or the split missing or unknown.
+        FormatError: if a file cannot be read.
+    """
+    truth = _split(_truth(annotations, format), split)
+    reader = csv if detections.suffix.lower() == ".csv" else activitynet
+    found = reader.read_detections(detections, truth.classes)
+    table = scores(truth.actions, found, tious=tious, classes=truth.classes)
+    rules = "average precision as in ActivityNet's toolkit; of equal scores the first goes first"
+    return Scored(table, rules, len(truth.videos))
+
+
+def _truth(path: Path, format: str | None) -> Annotations:
+    if format is None and path.suffix.lower() == ".csv":
+        return csv.read(path)
+    if format is None or format == "activitynet":
+        return activitynet.read(path, durations_needed=False)
+    annotations: Annotations = FORMATS.module(format).read(path)
+    return annotations
+
+
+def _split(truth: Annotations, name: str | None) -> Annotations:
+    if name is None and len(truth.splits) <= 1:
+        return truth
+    there = ", ".join(filter(None, truth.splits)) or "none"
+    if name is None:
+        raise ConfigError(
+            f"the annotations have several splits, choose one of: {there}", path="split"
+        )
+    for split in truth.splits:
+        if split.casefold() == name.casefold():
+            return truth.split(split)
+    raise ConfigError(f"the annotations have no split {name}; there are: {there}", path="split")
