@@ -10,6 +10,7 @@ from rich.text import Text
 
 from untrimmed import __version__
 from untrimmed.cli import (
+    convert,
     demo,
     demo_data,
     detect,
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (demo, demo_data, inspect, prepare, pretrain, train, evaluate, detect):
+for verb in (demo, demo_data, inspect, prepare, pretrain, train, evaluate, detect, convert):
     app.command(name=verb.__name__.rpartition(".")[2].replace("_", "-"))(verb.run)
 
 

@@ -131,7 +131,17 @@ def test_a_run_without_weights_says_what_to_do_first(run):
 
 
 def test_help_of_every_verb_gives_an_example(run):
-    verbs = ["demo", "demo-data", "inspect", "prepare", "pretrain", "train", "evaluate", "detect"]
+    verbs = [
+        "demo",
+        "demo-data",
+        "inspect",
+        "prepare",
+        "pretrain",
+        "train",
+        "evaluate",
+        "detect",
+        "convert",
+    ]
     for verb in verbs:
         status, output, _ = run(verb, "--help")
         assert status == 0
