@@ -27,11 +27,13 @@ class Scores:
         tious: thresholds, T.
         classes: names, K.
         ap: in [0, 1]; NaN for a class without actions.
+        protocol: the rules in one line, to print beside the numbers; empty if none were named.
     """
 
     tious: tuple[float, ...]
     classes: tuple[str, ...]
     ap: Float64[np.ndarray, "T K"]
+    protocol: str = ""
 
     @property
     def mean_ap(self) -> Float64[np.ndarray, " T"]:
@@ -126,8 +128,7 @@ def scores(
         ValueError: if a label has no class, or a threshold is missing or out of (0, 1].
     """
     K = len(classes)
-    _check_labels({id: some.labels[~some.ignored] for id, some in actions.items()}, "an action", K)
-    _check_labels({id: some.labels for id, some in detections.items()}, "a detection", K)
+    check_labels(actions, detections, classes=K)
     by_class = matches(
         actions,
         detections,
@@ -168,6 +169,19 @@ def precision_recall(
     hits = np.cumsum(found.hit[0] >= 0)
     recall = hits / found.actions if found.actions else np.full(len(hits), np.nan)
     return Curve(recall[counted], _precision(found)[0, counted], found.scores[counted])
+
+
+def check_labels(
+    actions: Mapping[str, Actions], detections: Mapping[str, Detections], *, classes: int
+) -> None:
+    """Refuse labels that have no class; those of ignored actions are free.
+
+    Raises:
+        ValueError: if a label is not in [0, classes).
+    """
+    counted = {id: some.labels[~some.ignored] for id, some in actions.items()}
+    _check_labels(counted, "an action", classes)
+    _check_labels({id: some.labels for id, some in detections.items()}, "a detection", classes)
 
 
 def _precision(found: Matches) -> Float64[np.ndarray, "T D"]:
