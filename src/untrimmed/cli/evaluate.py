@@ -28,9 +28,13 @@ def run(
     format: Annotated[
         str | None, typer.Option(help="Of the annotations; by the file's ending if not given.")
     ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Rules of a benchmark, as in thumos14; ActivityNet's.")
+    ] = None,
     tiou: Annotated[
-        str, typer.Option(help="Thresholds, first:step:last or with commas.")
-    ] = "0.3:0.1:0.7",
+        str | None,
+        typer.Option(help="Thresholds, as in 0.3:0.1:0.7 or 0.5,0.75; the protocol's."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Score a trained run, or anybody's file of detections.
@@ -46,10 +50,16 @@ def run(
     from untrimmed.core.errors import ConfigError
 
     if annotations is not None and detections is not None and run is None:
-        from untrimmed.runs.scoring import score_files, tious_of
+        from untrimmed.runs.scoring import protocol_of, score_files, tious_of
 
         _shown(
-            score_files(annotations, detections, format=format, split=split, tious=tious_of(tiou)),
+            score_files(
+                annotations,
+                detections,
+                format=format,
+                split=split,
+                protocol=protocol_of(protocol, tious=tious_of(tiou) if tiou else None),
+            ),
             as_json=as_json,
         )
     elif run is not None and annotations is None and detections is None:
@@ -65,20 +75,20 @@ def _shown(result: Scored, *, as_json: bool) -> None:
         typer.echo(result.json())
     else:
         typer.echo(score_table(result.scores, style="text"))
-        typer.echo(f"{result.protocol}; {result.videos} videos")
+        typer.echo(f"{result.videos} videos; protocol {result.scores.protocol}")
 
 
 def _evaluated(run: Path, *, split: str | None, weights: Path | None) -> None:
     from untrimmed.cli.options import ended
     from untrimmed.cli.watch import watch
     from untrimmed.report.table import score_table
-    from untrimmed.runs.evaluation import PROTOCOL, evaluate
+    from untrimmed.runs.evaluation import evaluate
     from untrimmed.runs.folder import RunFolder
 
     folder = RunFolder(run)
     result = watch(evaluate(folder, split=split, weights=weights))
     typer.echo(score_table(result.scores, style="text"))
-    typer.echo(f"average precision {PROTOCOL}; {len(result.detections)} videos")
+    typer.echo(f"{len(result.detections)} videos; protocol {result.scores.protocol}")
     typer.echo(f"detections: {folder.detections(result.split)}")
     typer.echo(f"report: {folder.report}")
     ended(result.failed)

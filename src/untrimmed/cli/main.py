@@ -10,6 +10,7 @@ from rich.text import Text
 
 from untrimmed import __version__
 from untrimmed.cli import (
+    analyze,
     convert,
     demo,
     demo_data,
@@ -32,7 +33,18 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (demo, demo_data, inspect, prepare, pretrain, train, evaluate, detect, convert):
+for verb in (
+    demo,
+    demo_data,
+    inspect,
+    prepare,
+    pretrain,
+    train,
+    evaluate,
+    analyze,
+    detect,
+    convert,
+):
     app.command(name=verb.__name__.rpartition(".")[2].replace("_", "-"))(verb.run)
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 from untrimmed.core.annotations import Annotations
 from untrimmed.core.config import Choice
-from untrimmed.core.errors import ConfigError
+from untrimmed.core.errors import ConfigError, FormatError
 
 FORMATS = Choice("untrimmed.sources.formats")
 
@@ -36,7 +36,12 @@ def convert(
         name = writer.__name__.rpartition(".")[2]
         raise ConfigError(f"{name} can be read, but not written; choose another", path="--to")
     annotations: Annotations = reader.read(source)
-    writer.write(annotations, target)
+    try:
+        writer.write(annotations, target)
+    except FormatError:
+        raise
+    except ValueError as error:  # the format has no place for something
+        raise FormatError(str(error), file=target) from error
     return annotations
 
 

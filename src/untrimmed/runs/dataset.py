@@ -45,7 +45,7 @@ def read_annotations(data: Data) -> Annotations:
         FormatError: if the file is missing or does not hold it.
     """
     module = FORMATS.module(data.format)
-    if not data.annotations.is_file():
+    if not data.annotations.exists():
         raise FormatError("no such annotation file; set data.annotations", file=data.annotations)
     annotations: Annotations = module.read(data.annotations)
     return annotations

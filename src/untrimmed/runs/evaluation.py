@@ -16,7 +16,8 @@ from untrimmed.core.errors import MediaError
 from untrimmed.core.files import written_whole
 from untrimmed.data.windows import WindowShape
 from untrimmed.detect.video import detect_video
-from untrimmed.metrics.average_precision import Scores, precision_recall, scores
+from untrimmed.metrics import protocols
+from untrimmed.metrics.average_precision import Scores, precision_recall
 from untrimmed.nn.detector import Detector
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.report.charts import NamedCurve
@@ -25,10 +26,10 @@ from untrimmed.runs.dataset import OpenData, open_data, split_of
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.networks import device_here, load_detector
 from untrimmed.runs.progress import Job, Progress
+from untrimmed.runs.scoring import protocol_of
 from untrimmed.sources.formats import activitynet, csv
 
 CURVE_TIOU = 0.5
-PROTOCOL = "as in ActivityNet's toolkit; of equal scores the first goes first"
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,10 @@ def detect_all(
 
 
 def score(recipe: Recipe, truth: Annotations, found: dict[str, Detections]) -> Scores:
-    """Average precision over the videos in which was looked."""
+    """Average precision over the videos in which was looked, by ActivityNet's rules."""
     actions = {id: truth.videos[id].actions for id in found}
-    return scores(actions, found, tious=recipe.tious, classes=truth.classes)
+    rules = protocol_of(None, tious=recipe.tious)
+    return protocols.score(actions, found, protocol=rules, classes=truth.classes)
 
 
 def evaluate(
@@ -146,7 +148,7 @@ def write_evaluation(
                 "split": result.split,
                 "videos": str(len(videos)),
                 "model": model,
-                "average precision": PROTOCOL,
+                "protocol": result.scores.protocol,
                 "date": date.today().isoformat(),
                 "untrimmed": __version__,
             },
@@ -162,7 +164,7 @@ def _plain(result: Evaluation) -> dict[str, object]:
         "split": result.split,
         "videos": len(result.detections),
         "failed": result.failed,
-        "protocol": PROTOCOL,
+        "protocol": result.scores.protocol,
         "average_mAP": table.average,
         "mAP": dict(zip(map(str, table.tious), table.mean_ap.tolist(), strict=True)),
         "AP": {

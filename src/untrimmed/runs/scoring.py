@@ -5,14 +5,17 @@ Needs no network and no torch, whoever made the detections.
 
 from __future__ import annotations
 
+import difflib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from untrimmed.core.annotations import Annotations
 from untrimmed.core.config import Choice
+from untrimmed.core.detections import Detections
 from untrimmed.core.errors import ConfigError
-from untrimmed.metrics.average_precision import Scores, scores
+from untrimmed.metrics.average_precision import Scores
+from untrimmed.metrics.protocols import PROTOCOLS, Protocol, score
 from untrimmed.sources.formats import activitynet, csv
 
 FORMATS = Choice("untrimmed.sources.formats")
@@ -23,13 +26,11 @@ class Scored:
     """The score of some files.
 
     Args:
-        scores: by threshold and class.
-        protocol: the rules, in words.
+        scores: by threshold and class, with the rules.
         videos: how many were scored.
     """
 
     scores: Scores
-    protocol: str
     videos: int
 
     def json(self) -> str:
@@ -46,7 +47,7 @@ class Scored:
                     }
                     for tiou, row in zip(table.tious, table.ap.tolist(), strict=True)
                 },
-                "protocol": self.protocol,
+                "protocol": table.protocol,
                 "videos": self.videos,
             },
             ensure_ascii=False,
@@ -75,13 +76,31 @@ def tious_of(text: str) -> tuple[float, ...]:
     return tuple(values)
 
 
+def protocol_of(name: str | None, *, tious: tuple[float, ...] | None) -> Protocol:
+    """A benchmark's rules by name, ActivityNet's if none is given, at thresholds of one's own.
+
+    Without a name and thresholds, the thresholds are 0.3, 0.4, ..., 0.7.
+
+    Raises:
+        ConfigError: if there is no such protocol; lists those there are.
+    """
+    if name is not None and name not in PROTOCOLS:
+        near = difflib.get_close_matches(name, PROTOCOLS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(PROTOCOLS)}"
+        raise ConfigError(f"no protocol is called {name}; {hint}", path="protocol")
+    if name is None:
+        tious = tious or tious_of("0.3:0.1:0.7")
+    rules = PROTOCOLS[name or "activitynet13"]
+    return rules if tious is None else replace(rules, tious=tious)
+
+
 def score_files(
     annotations: Path,
     detections: Path,
     *,
     format: str | None = None,
     split: str | None = None,
-    tious: tuple[float, ...],
+    protocol: Protocol,
 ) -> Scored:
     """Average precision of a file of detections.
 
@@ -93,12 +112,18 @@ def score_files(
         ConfigError: if the format is unknown, or the split missing or unknown.
         FormatError: if a file cannot be read.
     """
+    truth, found = read_pair(annotations, detections, format=format, split=split)
+    table = score(truth.actions, found, protocol=protocol, classes=truth.classes)
+    return Scored(table, len(truth.videos))
+
+
+def read_pair(
+    annotations: Path, detections: Path, *, format: str | None, split: str | None
+) -> tuple[Annotations, dict[str, Detections]]:
+    """A split of the annotations, and the detections; see `score_files`."""
     truth = _split(_truth(annotations, format), split)
     reader = csv if detections.suffix.lower() == ".csv" else activitynet
-    found = reader.read_detections(detections, truth.classes)
-    table = scores(truth.actions, found, tious=tious, classes=truth.classes)
-    rules = "average precision as in ActivityNet's toolkit; of equal scores the first goes first"
-    return Scored(table, rules, len(truth.videos))
+    return truth, reader.read_detections(detections, truth.classes)
 
 
 def _truth(path: Path, format: str | None) -> Annotations:

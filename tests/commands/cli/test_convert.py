@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from untrimmed.core.errors import ConfigError
+from untrimmed.core.errors import ConfigError, FormatError
 from untrimmed.runs.converting import convert
 from untrimmed.sources.formats import activitynet
 
@@ -37,4 +37,13 @@ def test_an_ending_that_says_nothing_lists_the_formats(source, tmp_path):
 def test_a_format_that_does_not_exist_is_named(source, tmp_path):
     with pytest.raises(ConfigError, match="has no module activtynet; did you mean activitynet"):
         convert(source, tmp_path / "a.csv", read_as="activtynet")
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_what_a_format_cannot_hold_is_named_with_the_file(source, tmp_path):
+    content = json.loads(source.read_text())
+    content["database"]["v1"]["annotations"][0]["ignored"] = True
+    source.write_text(json.dumps(content))
+    with pytest.raises(FormatError, match=r"a\.csv: video v1: .*ignored"):
+        convert(source, tmp_path / "a.csv")
     assert not (tmp_path / "a.csv").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from untrimmed.core.errors import ConfigError
-from untrimmed.runs.scoring import score_files, tious_of
+from untrimmed.runs.scoring import protocol_of, score_files, tious_of
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "data" / "metric_check"
 
@@ -68,7 +68,7 @@ def test_json_holds_every_score_and_the_rules(files):
     assert result["AP"] == {"0.5": {"pour": 0.0, "wave": 1.0}, "0.6": {"pour": 0.0, "wave": 0.0}}
     assert result["mAP"] == {"0.5": 0.5, "0.6": 0.0}
     assert result["average_mAP"] == 0.25
-    assert "ActivityNet" in result["protocol"]
+    assert result["protocol"].startswith("activitynet13: ")
 
 
 def test_scoring_files_loads_no_torch(files):
@@ -80,7 +80,7 @@ def test_scoring_files_loads_no_torch(files):
 
 def test_a_split_must_be_chosen_where_there_are_several(files):
     with pytest.raises(ConfigError, match="several splits, choose one of: test, train"):
-        score_files(*files, tious=(0.5,))
+        score_files(*files, protocol=protocol_of(None, tious=(0.5,)))
 
 
 def test_a_run_or_files_must_be_given():
@@ -102,6 +102,12 @@ def test_thresholds_are_read_as_people_write_them(text, values):
     assert tious_of(text) == pytest.approx(values)
 
 
+def test_a_protocol_brings_its_thresholds_and_its_neighbours_are_named():
+    assert protocol_of("epic_kitchens_verb", tious=None).tious == (0.1, 0.2, 0.3, 0.4, 0.5)
+    with pytest.raises(ConfigError, match=r"no protocol is called thumos; did you mean thumos14"):
+        protocol_of("thumos", tious=None)
+
+
 @pytest.mark.parametrize("text", ["", "half", "0:0.1:0.5", "0.5:0:0.9", "1.5", "0.9:0.1:0.5"])
 def test_what_is_no_threshold_is_refused(text):
     with pytest.raises(ConfigError, match="tiou: "):
@@ -113,8 +119,27 @@ def test_published_files_are_scored_as_they_are():
     result = score_files(
         PUBLISHED / "autoloc_thumos14_gt.json",
         PUBLISHED / "autoloc_thumos14_pred.json",
-        tious=tious_of("0.1:0.1:0.9"),
+        protocol=protocol_of(None, tious=tious_of("0.1:0.1:0.9")),
     )
     wanted = [0.467, 0.417, 0.358, 0.290, 0.212, 0.134, 0.058, 0.016, 0.002]
     assert [round(value, 3) for value in result.scores.mean_ap] == wanted
     assert round(result.scores.average, 3) == 0.217
+
+
+def test_the_analysis_names_the_errors_and_draws_them(files, tmp_path):
+    truth, found = files
+    page = tmp_path / "errors.html"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "untrimmed", "analyze", "--annotations", truth),
+            *("--detections", found, "--split", "test", "--tiou", "0.6", "-o", page),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    gains = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if line[:2] == "  ")
+    assert gains["  localization"] == "0.0"
+    assert "<svg" in page.read_text()

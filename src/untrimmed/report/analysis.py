@@ -1,0 +1,350 @@
+"""One page about errors: kinds of false positives, and which actions are hard.
+
+The numbers come from `metrics.errors` and `metrics.sensitivity`; nothing is computed here.  The
+page is a single file of text and SVG, without scripts and without addresses of other machines,
+and everything that came from outside is escaped.  The page of videos is `report.html`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from itertools import combinations
+from pathlib import Path
+from string import Template
+from typing import NamedTuple
+
+from untrimmed.core.files import written_whole
+from untrimmed.metrics.errors import ERRORS, ErrorProfile, Kind
+from untrimmed.metrics.sensitivity import Characteristic, Groups, Missed
+from untrimmed.report import palette
+from untrimmed.report.escaping import text
+from untrimmed.report.palette import colour, colour_name
+from untrimmed.report.table import percent
+
+_WIDTH, _HEIGHT = 620.0, 220.0  # of the area of bars
+_LEFT, _TOP, _BOTTOM = 40.0, 18.0, 44.0
+_FONT = 'font-family="Helvetica Neue, Arial, sans-serif" font-size="11"'
+
+_COLOURS = {
+    Kind.TRUE_POSITIVE: 2,
+    Kind.DOUBLE_DETECTION: 0,
+    Kind.WRONG_LABEL: 4,
+    Kind.LOCALIZATION: 5,
+    Kind.CONFUSION: 1,
+    Kind.BACKGROUND: 3,
+}  # of the palette: the first eight differ most
+_MEANINGS = {
+    Kind.DOUBLE_DETECTION: "overlaps an action of its class well, which a surer one has hit",
+    Kind.WRONG_LABEL: "overlaps an action of another class well",
+    Kind.LOCALIZATION: "overlaps an action of its class a little",
+    Kind.CONFUSION: "overlaps an action of another class a little",
+    Kind.BACKGROUND: "overlaps hardly anything",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Analysis:
+    """What a page of errors shows.
+
+    Args:
+        title: heads the page.
+        profile: kinds of false positives.
+        sensitivity: normalised mAP by bucket, of one characteristic each.
+        missed: false negatives, by characteristic.
+        facts: shown as a small table, in order: command, date, model and the like.
+    """
+
+    title: str
+    profile: ErrorProfile
+    sensitivity: tuple[Groups, ...]
+    missed: Missed
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_analysis(analysis: Analysis, path: Path) -> None:
+    """Write an analysis as one HTML file; the same analysis gives the same file.
+
+    Args:
+        path: the file to write; missing folders are made.
+    """
+    style = palette.style_rules() + _part("analysis.css")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    profile, missed = analysis.profile, analysis.missed
+    misses = [missed.by(name) for name in missed.characteristics]
+    page = Template(_part("analysis.html")).substitute(
+        policy=f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;"
+        " base-uri 'none'; form-action 'none'",
+        title=text(analysis.title),
+        style=style,
+        headline=f"{percent(profile.average)} % average mAP<sub>N</sub> of the surest detections,"
+        f" tIoU {', '.join(f'{tiou:g}' for tiou in profile.tious)}",
+        profile=profile_svg(profile),
+        kinds="".join(_key()),
+        profile_table=_profile_table(profile),
+        impact=impact_svg(profile),
+        meanings="".join(_pair(_name(kind), words) for kind, words in _MEANINGS.items()),
+        sensitivity=groups_svg(analysis.sensitivity, title="Normalised mAP by bucket"),
+        spread=spread_svg(analysis.sensitivity),
+        sensitivity_table="".join(_groups_table(some) for some in analysis.sensitivity),
+        missed=groups_svg(misses, title="Missed actions by bucket"),
+        pairs="".join(_pairs_table(missed, *pair) for pair in combinations(missed.buckets, 2)),
+        facts="".join(_pair(name, value) for name, value in analysis.facts.items()),
+    )
+    with written_whole(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", newline="\n")
+
+
+def profile_svg(profile: ErrorProfile) -> str:
+    """Shares of the kinds in each band of rank, as bars that add up to 100 %."""
+    shares = profile.shares.tolist()
+    step = _WIDTH / len(shares)
+    lines = list(_axis(1.0))
+    for band, row in enumerate(shares):
+        x, base = _LEFT + (band + 0.12) * step, 0.0
+        lines.append(_label(x + 0.38 * step, f"{band + 1}G", y=_TOP + _HEIGHT + 16))
+        for kind, share in zip(Kind, row, strict=True):
+            if not share > 0:  # nor NaN, of a band without detections
+                continue
+            label = _COLOURS[kind]
+            lines.append(
+                f'<rect class="part {colour_name(label)}" fill="{colour(label)}" x="{x:.1f}"'
+                f' y="{_y(base + share, 1.0):.1f}" width="{0.76 * step:.1f}"'
+                f' height="{_HEIGHT * share:.1f}"><title>{band + 1}G, {text(_name(kind))}:'
+                f" {percent(share)} %</title></rect>"
+            )
+            base += share
+    lines.append(_label(_LEFT + _WIDTH / 2, "rank of the detections", y=_TOP + _HEIGHT + 36))
+    return _svg(lines, title="False positives by kind and rank")
+
+
+def impact_svg(profile: ErrorProfile) -> str:
+    """What each kind of error costs, in points of average normalised mAP."""
+    bars = [
+        _Bar(_name(kind), gain, colour=_COLOURS[kind])
+        for kind, gain in zip(ERRORS, profile.impact.tolist(), strict=True)
+    ]
+    return _bars_svg([_Group("", bars)], title="What each kind of error costs")
+
+
+def groups_svg(groups: Sequence[Groups], *, title: str) -> str:
+    """Values of the buckets of several characteristics, and lines at the value of all."""
+    return _bars_svg(
+        [
+            _Group(
+                some.characteristic.name,
+                [
+                    _Bar(label, value, note=f"{bounds}, {number} actions")
+                    for label, bounds, value, number in zip(
+                        some.characteristic.labels,
+                        _bounds(some.characteristic),
+                        some.values.tolist(),
+                        some.actions.tolist(),
+                        strict=True,
+                    )
+                ],
+                mark=some.overall,
+            )
+            for some in groups
+        ],
+        title=title,
+    )
+
+
+def spread_svg(groups: Sequence[Groups]) -> str:
+    """Worst and best bucket of each characteristic relative to all actions, in %."""
+    return _bars_svg(
+        [
+            _Group(
+                some.characteristic.name,
+                [_Bar("worst", some.spread[0]), _Bar("best", some.spread[1])],
+                mark=1.0,
+            )
+            for some in groups
+        ],
+        title="Worst and best bucket relative to all actions",
+    )
+
+
+class _Bar(NamedTuple):
+    name: str
+    value: float  # NaN draws nothing
+    colour: int | None = None
+    note: str = ""
+
+
+class _Group(NamedTuple):
+    name: str
+    bars: Sequence[_Bar]
+    mark: float = math.nan  # where a dashed line lies
+
+
+def _bars_svg(groups: Sequence[_Group], *, title: str) -> str:
+    """Groups of upright bars over one axis, in %."""
+    values = [value for some in groups for value in (some.mark, *(bar.value for bar in some.bars))]
+    top = _round_top(max((value for value in values if not math.isnan(value)), default=0.0))
+    room = sum(len(some.bars) for some in groups) + 0.6 * max(len(groups) - 1, 0)
+    step = min(_WIDTH / max(room, 1), 110.0)
+    x, lines = _LEFT, list(_axis(top))
+    for group in groups:
+        width = step * len(group.bars)
+        places = [x + position * step for position in range(len(group.bars))]
+        for bar, place in zip(group.bars, places, strict=True):
+            lines += _bar(bar, place, step, top)
+        if not math.isnan(group.mark):
+            y = _y(group.mark, top)
+            lines.append(
+                f'<path class="mark" d="M{x:.1f} {y:.1f}h{width:.1f}" stroke="#1a1f27"'
+                f' stroke-dasharray="4 3"><title>all: {percent(group.mark)}</title></path>'
+            )
+        for bar, place in zip(group.bars, places, strict=True):  # above the line
+            lines.append(_value(bar, place + step / 2, top))
+        lines.append(_label(x + width / 2, group.name, y=_TOP + _HEIGHT + 36))
+        x += width + 0.6 * step
+    return _svg(lines, title=title)
+
+
+def _bar(bar: _Bar, x: float, step: float, top: float) -> Iterator[str]:
+    yield _label(x + step / 2, bar.name, y=_TOP + _HEIGHT + 16)
+    if math.isnan(bar.value):
+        return
+    style = "bar" if bar.colour is None else f"part {colour_name(bar.colour)}"
+    y = _y(max(bar.value, 0.0), top)
+    note = f" ({bar.note})" if bar.note else ""
+    yield (
+        f'<rect class="{style}" fill="{colour(bar.colour or 0)}" x="{x + 0.14 * step:.1f}"'
+        f' y="{y:.1f}" width="{0.72 * step:.1f}" height="{_TOP + _HEIGHT - y:.1f}">'
+        f"<title>{text(bar.name + note)}: {percent(bar.value)}</title></rect>"
+    )
+
+
+def _value(bar: _Bar, x: float, top: float) -> str:
+    """The value of a bar, above it; a dash for NaN."""
+    height = 0.0 if math.isnan(bar.value) else max(bar.value, 0.0)
+    return _label(x, percent(bar.value), y=_y(height, top) - 4, style="value")
+
+
+def _svg(lines: Sequence[str], *, title: str) -> str:
+    width, height = _LEFT + _WIDTH + 10, _TOP + _HEIGHT + _BOTTOM
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img"'
+        f' aria-label="{text(title)}" viewBox="0 0 {width:g} {height:g}"'
+        f' width="{width:g}" height="{height:g}" {_FONT}>'
+    )
+    return "\n".join([head, *lines, "</svg>"])
+
+
+def _axis(top: float) -> Iterator[str]:
+    """Five lines from 0 to `top`, named in %."""
+    for part in range(5):
+        value = top * part / 4
+        y = _y(value, top)
+        yield (
+            f'<path class="grid" d="M{_LEFT:g} {y:g}h{_WIDTH:g}" stroke="#8a94a3" fill="none"/>'
+            f'<text x="{_LEFT - 6:g}" y="{y + 4:g}" text-anchor="end" fill="#667080">'
+            f"{100 * value:.3g}</text>"
+        )
+
+
+def _round_top(value: float) -> float:
+    """The least number that divides well by four and is not below `value`; 1 for none."""
+    if not value > 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    tops = (1.0, 1.2, 1.6, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
+    return next(top for top in tops if top * power >= 0.999 * value) * power
+
+
+def _y(value: float, top: float) -> float:
+    return _TOP + _HEIGHT * (1 - value / top)
+
+
+def _label(x: float, words: str, *, y: float, style: str = "tick") -> str:
+    return (
+        f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="middle" fill="#667080">'
+        f"{text(words)}</text>"
+    )
+
+
+def _name(kind: Kind) -> str:
+    return kind.name.lower().replace("_", " ")
+
+
+def _bounds(characteristic: Characteristic) -> list[str]:
+    """What each bucket holds, in words."""
+    unit = " s" if characteristic.name == "length" else ""
+    return [
+        f"above {left:.4g}{unit}" if math.isinf(right) else f"{left:.4g} to {right:.4g}{unit}"
+        for left, right in zip(
+            (max(edge, 0.0) for edge in characteristic.edges[:-1]),
+            characteristic.edges[1:],
+            strict=True,
+        )
+    ]
+
+
+def _key() -> Iterator[str]:
+    for kind in Kind:
+        swatch = f'<i class="swatch {colour_name(_COLOURS[kind])}"></i>'
+        yield f"<li>{swatch}{text(_name(kind))}</li>"
+
+
+def _pair(name: str, value: str) -> str:
+    return f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>"
+
+
+def _profile_table(profile: ErrorProfile) -> str:
+    return _table(
+        "Detections by kind, %",
+        ["rank", *map(_name, Kind)],
+        [[f"{band + 1}G", *map(percent, row)] for band, row in enumerate(profile.shares.tolist())],
+    )
+
+
+def _groups_table(groups: Groups) -> str:
+    characteristic = groups.characteristic
+    rows = zip(
+        characteristic.labels,
+        _bounds(characteristic),
+        map(str, groups.actions.tolist()),
+        map(percent, groups.values.tolist()),
+        strict=True,
+    )
+    total = ["all", "", "", percent(groups.overall)]
+    header = ["bucket", "values", "actions", "mAP, %"]
+    return _table(characteristic.name, header, [*map(list, rows), total])
+
+
+def _pairs_table(missed: Missed, rows: str, columns: str) -> str:
+    labels = missed.characteristics[rows].labels
+    return _table(
+        f"{rows} (down) and {columns} (across): missed, %",
+        ["", *missed.characteristics[columns].labels],
+        [
+            [label, *map(percent, row)]
+            for label, row in zip(labels, missed.by_pair(rows, columns).tolist(), strict=True)
+        ],
+    )
+
+
+def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first column names its rows."""
+    head = "".join(f'<th scope="col">{text(cell)}</th>' for cell in header)
+    body = "".join(
+        f'<tr><th scope="row">{text(name)}</th>'
+        + "".join(f"<td>{text(cell)}</td>" for cell in cells)
+        + "</tr>"
+        for name, *cells in rows
+    )
+    return (
+        f"<table><caption>{text(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table>"
+    )
+
+
+def _part(name: str) -> str:
+    return (files("untrimmed.report") / "page" / name).read_text(encoding="utf-8")
