@@ -19,25 +19,19 @@ The first line names the columns, in any order; those that are not named below a
 from __future__ import annotations
 
 import csv
-import io
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from untrimmed.core.actions import Actions
 from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.detections import Detections
-from untrimmed.core.errors import FormatError
 from untrimmed.core.files import written_whole
+from untrimmed.sources.table import Row, read_rows
 
 ACTION_COLUMNS = ("video", "label", "start", "end")
 DETECTION_COLUMNS = (*ACTION_COLUMNS, "score")
 
-_SECONDS = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
-_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,6}):(\d\d?(?:\.\d*)?)", re.ASCII)
 _MEDIA = re.compile(r"\.(mp4|mkv|webm|avi|mov|m4v|mpe?g|m?2?ts|flv)", re.IGNORECASE)
 
 
@@ -59,7 +53,7 @@ def read(
         FormatError: if the file is no such table, a time is none, an action ends before it starts,
             a label is not among the classes, or lines differ on the split or duration of a video.
     """
-    rows = _rows(path, ACTION_COLUMNS)
+    rows = read_rows(path, ACTION_COLUMNS)
     if classes is None:
         classes = sorted({row.cells["label"] for row in rows} - {""})
     labels = {name: label for label, name in enumerate(classes)}
@@ -100,7 +94,7 @@ def read_detections(path: Path, classes: Sequence[str]) -> dict[str, Detections]
     """
     labels = {name: label for label, name in enumerate(classes)}
     found = {}
-    for id, some in _by_video(_rows(path, DETECTION_COLUMNS)).items():
+    for id, some in _by_video(read_rows(path, DETECTION_COLUMNS)).items():
         own = [row for row in some if row.cells["label"]]
         found[id] = Detections(
             [row.segment_s() for row in own],
@@ -128,88 +122,8 @@ def write_detections(
     _write(lines, path)
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One line of a table; the cells by the name of their column, without outer blanks."""
-
-    cells: Mapping[str, str]
-    file: Path
-    line: int
-
-    def segment_s(self) -> tuple[float, float]:
-        start_s, end_s = self.seconds("start"), self.seconds("end")
-        if end_s < start_s:
-            raise self.wrong(f"it ends at {end_s} s, before it starts at {start_s} s")
-        return start_s, end_s
-
-    def seconds(self, column: str) -> float:
-        text = self.cells[column]
-        clock = _CLOCK.fullmatch(text)
-        if clock is None:
-            return self.number(column, "seconds, MM:SS.ss or HH:MM:SS.ss")
-        hours, minutes, seconds = int(clock[1] or 0), int(clock[2]), float(clock[3])
-        if seconds >= 60 or (clock[1] and minutes >= 60):
-            raise self.wrong(f"{column} {text!r} has 60 seconds or minutes in one place")
-        return hours * 3600 + minutes * 60 + seconds
-
-    def number(self, column: str, wanted: str = "a number") -> float:
-        text = self.cells[column]
-        if not _SECONDS.fullmatch(text) or not math.isfinite(float(text)):
-            raise self.wrong(f"{column} should be {wanted}, got {text!r}")
-        return float(text)
-
-    def label(self, labels: Mapping[str, int]) -> int:
-        name = self.cells["label"]
-        if name not in labels:
-            raise self.wrong(f"{name!r} is none of the {len(labels)} classes of the data set")
-        return labels[name]
-
-    def wrong(self, message: str) -> FormatError:
-        return FormatError(message, file=self.file, place=self.line)
-
-
-def _rows(path: Path, needed: Iterable[str]) -> list[_Row]:
-    """The lines below the header that are not blank."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"cannot be read as text: {error}", file=path) from error
-    lines = _lines(
-        csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True), path
-    )
-    number, header = next(lines, (1, []))
-    columns = [name.lower() for name in header]
-    missing = [name for name in needed if name not in columns]
-    if missing:
-        raise FormatError(
-            f"wanted a first line with {', '.join(missing)}, got {', '.join(header) or 'none'}",
-            file=path,
-            place=number,
-        )
-    if len(set(columns)) < len(columns):
-        raise FormatError("two columns have the same name", file=path, place=number)
-    rows = []
-    for number, cells in lines:
-        if len(cells) != len(columns):
-            message = f"wanted {len(columns)} cells as in the first line, got {len(cells)}"
-            raise FormatError(message, file=path, place=number)
-        rows.append(_Row(dict(zip(columns, cells, strict=True)), path, number))
-    return rows
-
-
-def _lines(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number and stripped cells of every line that is not blank."""
-    try:
-        for cells in reader:
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped):
-                yield reader.line_num, stripped
-    except csv.Error as error:
-        raise FormatError(f"no CSV: {error}", file=path, place=reader.line_num) from error
-
-
-def _by_video(rows: Iterable[_Row]) -> dict[str, list[_Row]]:
-    videos: dict[str, list[_Row]] = {}
+def _by_video(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    videos: dict[str, list[Row]] = {}
     for row in rows:
         if not row.cells["video"]:
             raise row.wrong("a line without a video")
@@ -220,7 +134,7 @@ def _by_video(rows: Iterable[_Row]) -> dict[str, list[_Row]]:
 
 
 def _video(
-    id: str, rows: Sequence[_Row], labels: Mapping[str, int], durations_s: Mapping[str, float]
+    id: str, rows: Sequence[Row], labels: Mapping[str, int], durations_s: Mapping[str, float]
 ) -> Video:
     own = [row for row in rows if row.cells["label"]]
     actions = Actions([row.segment_s() for row in own], [row.label(labels) for row in own])
@@ -241,7 +155,7 @@ def _video(
     )
 
 
-def _agreed(rows: Iterable[_Row], column: str) -> _Row | None:
+def _agreed(rows: Iterable[Row], column: str) -> Row | None:
     """A line that fills a column about the video, as all do that fill it."""
     filled = [row for row in rows if row.cells.get(column)]
     for row in filled:
