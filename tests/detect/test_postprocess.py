@@ -51,3 +51,67 @@ def test_a_video_without_candidates_has_no_detections(method):
     config = Suppression(method=method)
     assert len(detections([nothing], duration_s=5.0, config=config)) == 0
     assert len(detections([], duration_s=5.0, config=config)) == 0
+
+
+def of(segments, scores):
+    return [Found(np.array(segments, np.float64), np.array(scores, np.float32))]
+
+
+def test_classes_suppress_each_other_only_if_told_so():
+    crowded = of([[0, 10], [0, 9], [50, 60]], [[0.9, 0.7], [0.0, 0.8], [0.0, 0.3]])
+    apart = detections(crowded, duration_s=60, config=Suppression(method="nms"))
+    assert apart.labels.tolist() == [0, 1, 1]
+    config = Suppression(method="nms", class_agnostic=True)
+    together = detections(crowded, duration_s=60, config=config)
+    assert together.labels.tolist() == [0, 1]
+    assert together.segments_s.tolist() == [[0, 10], [50, 60]]
+
+
+def test_soft_suppression_is_gaussian_or_linear():
+    halves = of([[0, 10], [0, 5]], [[0.9], [0.8]])
+    gaussian = Suppression(method="soft_nms", sigma=0.25)
+    linear = Suppression(method="soft_nms", decay="linear")
+    scores = detections(halves, duration_s=10, config=gaussian).scores
+    assert scores.tolist() == pytest.approx([0.9, 0.8 * np.exp(-1)])
+    assert detections(halves, duration_s=10, config=linear).scores.tolist() == pytest.approx(
+        [0.9, 0.4]
+    )
+
+
+def test_neighbours_of_linear_suppression_begin_at_the_overlap():
+    halves = of([[0, 10], [0, 5]], [[0.9], [0.8]])
+    config = Suppression(method="soft_nms", decay="linear", iou=0.6)
+    scores = detections(halves, duration_s=10, config=config).scores
+    assert scores.tolist() == pytest.approx([0.9, 0.8])
+
+
+def test_what_is_lowered_below_the_least_is_dropped():
+    halves = of([[0, 10], [0, 5]], [[0.9], [0.8]])
+    config = Suppression(method="soft_nms", decay="linear", min_score=0.41)
+    assert len(detections(halves, duration_s=10, config=config)) == 1
+
+
+@pytest.mark.parametrize("class_agnostic", [False, True])
+def test_suppressed_candidates_vote(class_agnostic):
+    crowded = of([[0, 10], [0, 8], [0, 9]], [[0.8, 0], [0.5, 0], [0, 0.4]])
+    config = Suppression(method="nms", voting=0.75, class_agnostic=class_agnostic)
+    ends = detections(crowded, duration_s=60, config=config).segments_s[:, 1]
+    weights, times = [0.8, 0.5 * 0.8], [10, 8]
+    if class_agnostic:
+        weights, times = [*weights, 0.4 * 0.9], [*times, 9]
+    assert ends[0] == pytest.approx(np.average(times, weights=weights))
+    assert len(ends) == (1 if class_agnostic else 2)
+
+
+def test_too_weak_candidates_of_hard_suppression_only_vote():
+    crowded = of([[0, 10], [0, 8], [30, 40]], [[0.8], [0.3], [0.3]])
+    config = Suppression(method="nms", voting=0.75, min_score=0.3)
+    one = detections(crowded, duration_s=60, config=config)
+    assert len(one) == 1
+    assert one.segments_s[0, 1] == pytest.approx((0.8 * 10 + 0.3 * 0.8 * 8) / (0.8 + 0.3 * 0.8))
+
+
+@pytest.mark.parametrize("class_agnostic", [False, True])
+def test_a_video_without_candidates_has_none_after_a_vote(class_agnostic):
+    config = Suppression(class_agnostic=class_agnostic, voting=0.5)
+    assert len(detections(of(np.zeros((0, 2)), np.zeros((0, 3))), duration_s=5, config=config)) == 0

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from untrimmed.nn.ops.nms import nms, non_maximum_weighting, soft_nms
+from untrimmed.nn.ops.nms import nms, non_maximum_weighting, soft_nms, vote
 from untrimmed.nn.ops.segments import iou
 
 WAYS = {
@@ -224,3 +224,102 @@ def test_other_impossible_settings_are_refused():
         nms(*crowd(3, 2), iou=0.5, limit=0)
     with pytest.raises(ValueError, match="a sigma of 0"):
         soft_nms(*crowd(3, 2), sigma=0.0)
+    with pytest.raises(ValueError, match="a min_score of -1"):
+        soft_nms(*crowd(3, 2), min_score=-1.0)
+
+
+@every_way
+def test_a_crowd_thins_as_if_nothing_were_tidied_away(way, monkeypatch):
+    segments, scores = crowd(300, 3, seed=2)
+    scores[60:, 1] = 0  # a small class beside large ones
+    tidied = way(segments, scores)
+    monkeypatch.setattr("untrimmed.nn.ops.nms._TIDY_EVERY", 10**9)
+    untouched = way(segments, scores)
+    assert_same(tidied, untouched)
+    assert torch.equal(tidied.origin, untouched.origin)
+
+
+@pytest.mark.parametrize("limit", [None, 3, 40])
+def test_the_least_score_holds_in_every_class_but_for_its_surest(limit):
+    segments, scores = crowd(90, 3, seed=3)
+    scores[:, 1] *= 0.2
+    scores[:, 2] *= 0.05
+    kept = soft_nms(segments, scores, min_score=0.1, limit=limit)
+    everything = soft_nms(segments, scores, min_score=0.0)
+    surest = torch.tensor(
+        [(everything.labels[:one] != label).all() for one, label in enumerate(everything.labels)]
+    )
+    wanted = (everything.scores >= 0.1) | surest
+    assert kept.origin.tolist() == everything.origin[wanted][:limit].tolist()
+    assert kept.labels.tolist() == everything.labels[wanted][:limit].tolist()
+
+
+def soft_by_the_book(segments, scores, *, sigma, min_score):
+    """Bodla et al., one candidate after another."""
+    overlap, scores = iou(segments, segments), scores.clone()
+    left, order, kept = set(range(len(scores))), [], []
+    while left:
+        surest = max(left, key=lambda one: scores[one])
+        left.remove(surest)
+        order.append(surest)
+        kept.append(float(scores[surest]))
+        scores *= torch.exp(-(overlap[surest] ** 2) / sigma)
+        left = {one for one in left if scores[one] >= min_score}
+    return order, kept
+
+
+def test_lowering_agrees_with_going_through_the_list():
+    segments, scores = crowd(120, 1)
+    order, wanted = soft_by_the_book(segments, scores[:, 0], sigma=0.4, min_score=0.05)
+    kept = soft_nms(segments, scores, sigma=0.4, min_score=0.05)
+    assert kept.origin.tolist() == order
+    assert kept.scores.tolist() == pytest.approx(wanted, rel=1e-5)
+    assert len(order) < 120
+
+
+def test_a_vote_counts_dropped_candidates_by_overlap_and_score():
+    segments = torch.tensor([[0.0, 10.0], [0.0, 8.0], [4.0, 10.0], [30.0, 31.0]])
+    scores = torch.tensor([0.9, 0.5, 0.4, 0.1])
+    voted = vote(nms(segments, scores, iou=0.5), segments, scores, iou=0.7)
+    weights = [0.9, 0.5 * 0.8]
+    assert voted.segments[0].tolist() == pytest.approx(
+        [0, (weights[0] * 10 + weights[1] * 8) / sum(weights)]
+    )
+    assert voted.segments[1].tolist() == [30, 31]
+
+
+def test_a_vote_changes_neither_scores_nor_order():
+    segments, scores = crowd(150, 2)
+    kept = soft_nms(segments, scores)
+    assert len(kept.scores) > 128  # more than are compared at once
+    voted = vote(kept, segments, scores, iou=0.6)
+    for field, wanted in zip(voted[1:], kept[1:], strict=True):
+        assert torch.equal(field, wanted)
+    assert not torch.equal(voted.segments, kept.segments)
+
+
+def test_only_candidates_of_the_class_vote():
+    segments = torch.tensor([[0.0, 10.0], [0.0, 9.0], [1.0, 10.0]])
+    scores = torch.tensor([[0.9, 0.0], [0.0, 0.8], [0.5, 0.0]])
+    voted = vote(nms(segments, scores, iou=0.5), segments, scores, iou=0.5)
+    start = 0.5 * 0.9 / (0.9 + 0.5 * 0.9)
+    assert voted.labels.tolist() == [0, 1]
+    assert voted.segments[0].tolist() == pytest.approx([start, 10])
+    assert voted.segments[1].tolist() == [0, 9]
+
+
+def test_candidates_below_the_threshold_do_not_vote():
+    segments = torch.tensor([[0.0, 10.0], [0.0, 8.0]])
+    scores = torch.tensor([0.9, 0.2])
+    kept = nms(segments, scores, iou=0.5)
+    assert vote(kept, segments, scores, iou=0.5, threshold=0.2).segments.tolist() == [[0, 10]]
+
+
+def test_a_vote_on_a_segment_without_length_or_on_nothing_does_no_harm():
+    segments, scores = torch.tensor([[3.0, 3.0]]), torch.tensor([0.5])
+    kept = nms(segments, scores, iou=0.5)
+    assert vote(kept, segments, scores, iou=0.5).segments.tolist() == [[3, 3]]
+    nothing = nms(segments[:0], scores[:0], iou=0.5)
+    assert vote(nothing, segments[:0], scores[:0], iou=0.5).segments.shape == (0, 2)
+    with pytest.raises(ValueError, match="intersection over union"):
+        vote(kept, segments, scores, iou=0.0)

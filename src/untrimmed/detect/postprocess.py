@@ -1,6 +1,7 @@
 """From candidates in cells to detections in seconds.
 
-The only place where results leave cells; `data.targets` is its counterpart.
+The only place where results leave cells; `data.targets` is its counterpart.  What a video shows as
+a whole is not heard here (`detect.classify`).
 
 Shapes: N candidates, K classes.
 """
@@ -18,26 +19,44 @@ from torch import Tensor
 
 from untrimmed.core.detections import Detections
 from untrimmed.core.grid import TimeGrid
-from untrimmed.nn.ops.nms import Kept, nms, non_maximum_weighting, soft_nms
+from untrimmed.nn.ops.nms import Kept, nms, non_maximum_weighting, soft_nms, vote
 from untrimmed.tensors import Candidates
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suppression:
-    """How many detections of the same action become one.
+    """How many detections of the same action become one; the defaults are TALLFormer's on THUMOS14.
 
     Args:
         method: "nmw", non-maximum weighting, averages neighbours by score and overlap (the
-            paper's, on THUMOS14); "nms" drops them; "soft_nms" lowers their scores (gaussian).
-        iou: overlap from which two are neighbours; not used by "soft_nms".
-        sigma: of "soft_nms"; larger lowers less.
-        least_score: scores at or below are no detections.
+            paper's, on THUMOS14); "nms" drops them; "soft_nms" lowers their scores.
+        iou: overlap from which two are neighbours, in (0, 1]; not used by the gaussian
+            "soft_nms".
+        decay: of "soft_nms": "gaussian" lowers a score by the factor exp(-IoU² / `sigma`),
+            "linear" that of a neighbour by 1 - IoU.
+        sigma: of the gaussian "soft_nms", above 0; larger lowers less.
+        min_score: of "soft_nms": what falls below when lowered is dropped; of "nms": candidates
+            at or below it are none either, but vote.
+        class_agnostic: whether a detection also suppresses those of other classes.  By default
+            classes do not see each other.
+        voting: overlap, in (0, 1], from which all candidates, also suppressed ones, move a
+            detection to their mean, weighted by overlap and score; class by class unless
+            `class_agnostic`.  No vote if null.
+        least_score: candidates of which a score is at or below it are none of that class.
         most: detections kept of a video.
+
+    Source: ActionFormer (Zhang et al., ECCV 2022) has "soft_nms" with a sigma of 0.5, and on
+    ActivityNet, class-agnostic, of 0.75 with a vote at 0.9; AFSD (Lin et al., CVPR 2021) on
+    ActivityNet class-agnostic "soft_nms" with a sigma of 0.85 and scores down to 1e-9.
     """
 
     method: Literal["nmw", "nms", "soft_nms"] = "nmw"
     iou: float = 0.5
+    decay: Literal["gaussian", "linear"] = "gaussian"
     sigma: float = 0.5
+    min_score: float = 1e-3
+    class_agnostic: bool = False
+    voting: float | None = None
     least_score: float = 0.005
     most: int = 1200
 
@@ -63,7 +82,7 @@ def found(candidates: Candidates, grid: TimeGrid, *, least_score: float) -> Foun
 
 
 def detections(windows: Sequence[Found], *, duration_s: float, config: Suppression) -> Detections:
-    """Candidates of all windows of a video, joined, suppressed class by class, surest first.
+    """Candidates of all windows of a video, joined, suppressed, surest first.
 
     A candidate may become a detection of several classes.  Nothing found gives none.
 
@@ -72,8 +91,9 @@ def detections(windows: Sequence[Found], *, duration_s: float, config: Suppressi
     if not windows:
         return Detections.none()
     segments = torch.from_numpy(np.concatenate([window.segments_s for window in windows]))
-    scores = torch.from_numpy(np.concatenate([window.scores for window in windows])).double()
-    kept = _suppressed(segments, scores, config)
+    scores = torch.from_numpy(np.concatenate([window.scores for window in windows]))
+    suppressed = _regardless_of_class if config.class_agnostic else _suppressed
+    kept = suppressed(segments, scores, config)
     return (
         Detections(kept.segments.numpy(), kept.labels.numpy(), kept.scores.numpy())
         .clipped(duration_s)
@@ -81,14 +101,38 @@ def detections(windows: Sequence[Found], *, duration_s: float, config: Suppressi
     )
 
 
-def _suppressed(segments: Tensor, scores: Tensor, config: Suppression) -> Kept:
+def _regardless_of_class(
+    segments: Float64[Tensor, "N 2"], scores: Float32[Tensor, "N K"], config: Suppression
+) -> Kept:
+    """Every score of a candidate competes with those of all classes, its own others included."""
+    rows, labels = (scores > config.least_score).nonzero(as_tuple=True)
+    kept = _suppressed(segments[rows], scores[rows, labels], config)
+    return kept._replace(labels=labels[kept.origin], origin=rows[kept.origin])
+
+
+def _suppressed(
+    segments: Float64[Tensor, "N 2"], scores: Float32[Tensor, "N *K"], config: Suppression
+) -> Kept:
     threshold, limit = config.least_score, config.most
     match config.method:
         case "nmw":
-            return non_maximum_weighting(
+            kept = non_maximum_weighting(
                 segments, scores, iou=config.iou, threshold=threshold, limit=limit
             )
         case "nms":
-            return nms(segments, scores, iou=config.iou, threshold=threshold, limit=limit)
+            least = max(threshold, config.min_score)
+            kept = nms(segments, scores, iou=config.iou, threshold=least, limit=limit)
         case "soft_nms":
-            return soft_nms(segments, scores, sigma=config.sigma, threshold=threshold, limit=limit)
+            kept = soft_nms(
+                segments,
+                scores,
+                method=config.decay,
+                sigma=config.sigma,
+                iou=config.iou,
+                min_score=config.min_score,
+                threshold=threshold,
+                limit=limit,
+            )
+    if config.voting is None:
+        return kept
+    return vote(kept, segments, scores, iou=config.voting, threshold=threshold)

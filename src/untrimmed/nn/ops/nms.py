@@ -1,9 +1,10 @@
-"""Of candidates that show the same action, keep one: three ways.
+"""Of candidates that show the same action, keep one: three ways, and a vote on where it lies.
 
 All three work class by class: the surest candidate of a class is kept, those that overlap it are
 dropped (`nms`), lose score (`soft_nms`) or are averaged with it (`non_maximum_weighting`), and so
 on with what remains.  The classes do not see each other and are treated at once, one candidate of
-each per round; what they keep is then put in order by score.
+each per round; what they keep is then put in order by score.  Scores of a single class (N,) are
+suppressed regardless of class.
 
 Of candidates with equal scores the first goes first, and of classes the lower; so the result is the
 same on every machine.  None of the functions has a gradient.
@@ -18,10 +19,10 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from untrimmed.nn.ops.segments import paired_iou
+from untrimmed.nn.ops.segments import iou as iou_of
 
 
 class Kept(NamedTuple):
@@ -86,7 +87,7 @@ def soft_nms(
         sigma: of the gaussian method alone, above 0.
         iou: of the linear method alone, in (0, 1].
         min_score: what falls below is dropped, also if nothing overlaps it; only the surest of
-            each class is kept in any case.
+            each class is kept in any case.  At least 0.
         threshold: a candidate scores more than this before anything is lowered, at least 0.
         limit: how many to keep, over all classes; all, if None.
 
@@ -95,13 +96,15 @@ def soft_nms(
     _check(iou=iou, threshold=threshold, limit=limit)
     if not sigma > 0:
         raise ValueError(f"a sigma of {sigma}; it must be above 0")
+    if not min_score >= 0:
+        raise ValueError(f"a min_score of {min_score}; it must be at least 0")
     weaken: dict[str, _Weaken] = {
-        "gaussian": partial(_fade, sigma=sigma, min_score=min_score),
-        "linear": partial(_shrink, iou=iou, min_score=min_score),
+        "gaussian": partial(_fade, sigma=sigma),
+        "linear": partial(_shrink, iou=iou),
     }
     classes = _by_class(segments, scores, threshold=threshold)
-    rounds = _rounds(classes, weaken[method], limit=limit)
-    return _merged(classes, (turn.pick for turn in rounds), limit=limit)
+    rounds = _rounds(classes, weaken[method], limit=limit, min_score=min_score)
+    return _merged(classes, (turn.pick for turn in rounds), limit=limit, min_score=min_score)
 
 
 @torch.no_grad()
@@ -131,7 +134,51 @@ def non_maximum_weighting(
     _check(iou=iou, threshold=threshold, limit=limit)
     classes = _by_class(segments, scores, threshold=threshold)
     rounds = _rounds(classes, partial(_drop, iou=iou), limit=limit)
-    return _merged(classes, (_averaged(classes, turn) for turn in rounds), limit=limit)
+    return _merged(classes, map(partial(_averaged, iou=iou), rounds), limit=limit)
+
+
+@torch.no_grad()
+def vote(
+    kept: Kept,
+    segments: Float[Tensor, "N 2"],
+    scores: Float[Tensor, "N *K"],
+    *,
+    iou: float,
+    threshold: float = 0.0,
+) -> Kept:
+    """Put in the place of each kept segment the mean of all candidates that overlap it.
+
+    The mean is weighted by IoU with the kept one times the score before suppression; candidates
+    of its class alone take part, dropped ones too.  What no candidate overlaps, as a segment
+    without length, stays as it is.  Scores, labels and order stay.
+
+    Args:
+        kept: what suppression left of the candidates.
+        segments: those that suppression was given.
+        scores: those that suppression was given, (N,) or (N, K).
+        iou: least intersection over union of a voter, in (0, 1].
+        threshold: a candidate scores more than this, at least 0.
+
+    Source: Gidaris & Komodakis, ICCV 2015, sec. 4; ActionFormer votes at 0.9 on ActivityNet.
+    """
+    _check(iou=iou, threshold=threshold, limit=None)
+    if scores.ndim == 1:
+        scores = scores[:, None]
+    voices = scores.where(scores > threshold, 0).to(segments.dtype)
+    sides = segments.T.contiguous().T  # all starts, then all ends: read faster
+    voted = [kept.segments[:0]]
+    for first in range(0, len(kept.labels), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        some, labels = kept.segments[part], kept.labels[part]
+        overlap = iou_of(some, sides)  # (m, N)
+        weight = overlap.where(overlap >= iou, 0) * voices.T[labels]
+        total = weight.sum(1, keepdim=True)
+        voted.append(torch.where(total > 0, (weight / total) @ segments, some))
+    return kept._replace(segments=torch.cat(voted))
+
+
+_AT_ONCE = 128
+"""Kept segments that are compared with all candidates in one step; bounds the memory."""
 
 
 def _check(*, iou: float, threshold: float, limit: int | None) -> None:
@@ -143,55 +190,52 @@ def _check(*, iou: float, threshold: float, limit: int | None) -> None:
         raise ValueError(f"a limit of {limit}; it must be at least 1, or None to keep all")
 
 
-_Weaken = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""From scores and overlaps with the surest (K, n) to new scores, and which may stay."""
+_Weaken = Callable[[Tensor, Tensor], Tensor]
+"""From scores and overlaps with the surest (K, n) to new scores, below 0 where dropped."""
 
 
-def _drop(scores: Tensor, overlap: Tensor, *, iou: float) -> tuple[Tensor, Tensor]:
-    return scores, overlap < iou
+def _drop(scores: Tensor, overlap: Tensor, *, iou: float) -> Tensor:
+    return torch.where(overlap >= iou, -1.0, scores)
 
 
-def _fade(
-    scores: Tensor, overlap: Tensor, *, sigma: float, min_score: float
-) -> tuple[Tensor, Tensor]:
-    scores = scores * torch.exp(-overlap.square() / sigma)
-    return scores, scores >= min_score
+def _fade(scores: Tensor, overlap: Tensor, *, sigma: float) -> Tensor:
+    return overlap.square().mul_(-1 / sigma).exp_().mul_(scores)
 
 
-def _shrink(
-    scores: Tensor, overlap: Tensor, *, iou: float, min_score: float
-) -> tuple[Tensor, Tensor]:
-    scores = scores * torch.where(overlap >= iou, 1 - overlap, 1.0)
-    return scores, scores >= min_score
+def _shrink(scores: Tensor, overlap: Tensor, *, iou: float) -> Tensor:
+    return torch.where(overlap >= iou, 1 - overlap, 1.0).mul_(scores)
 
 
 class _Classes(NamedTuple):
-    """Candidates class by class, surest first; not alive behind the last one of a class."""
+    """Candidates class by class, each in the order given.
 
-    segments: Float[Tensor, "K n 2"]
+    scores: -1 where there is none: behind the last of a class, or gone.
+    starts: infinite behind the last and where one was picked, so that it overlaps nothing and
+        its score stays.
+    """
+
+    starts: Float[Tensor, "K n"]
+    ends: Float[Tensor, "K n"]
+    lengths: Float[Tensor, "K n"]
     scores: Float[Tensor, "K n"]
-    alive: Bool[Tensor, "K n"]
     origin: Int64[Tensor, "K n"]
 
 
 class _Pick(NamedTuple):
-    """The surest of every class; a class that is exhausted has the score -1."""
+    """The surest of every class; a score of -1 if nothing was left of it."""
 
-    segments: Float[Tensor, "K 2"]
-    scores: Float[Tensor, " K"]
-    origin: Int64[Tensor, " K"]
+    starts: Float[Tensor, "K 1"]
+    ends: Float[Tensor, "K 1"]
+    scores: Float[Tensor, "K 1"]
+    origin: Int64[Tensor, "K 1"]
 
 
 class _Round(NamedTuple):
-    """What happens in every class because of the pick.
-
-    overlap: IoU with the pick; 1 for the pick itself.
-    dropped: true for those that are out from now on, the pick among them.
-    """
+    """What is picked, of what, and how much that overlaps it; 1 for itself."""
 
     pick: _Pick
+    left: _Classes
     overlap: Float[Tensor, "K n"]
-    dropped: Bool[Tensor, "K n"]
 
 
 def _by_class(
@@ -199,63 +243,96 @@ def _by_class(
 ) -> _Classes:
     if scores.ndim == 1:
         scores = scores[:, None]
-    alive = scores > threshold
-    ranked, order = scores.where(alive, -1).sort(dim=0, descending=True, stable=True)
-    n = int(alive.sum(0).max())
-    ranked, order = ranked[:n].T.contiguous(), order[:n].T.contiguous()  # (K, n)
-    return _Classes(segments[order], ranked, ranked > threshold, order)
+    likely = scores > threshold
+    counts = likely.sum(0)
+    labels, rows = likely.T.nonzero(as_tuple=True)  # class by class
+    place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[labels]
+    shape = len(counts), int(counts.max())  # (K, n)
+    origin = rows.new_zeros(shape).index_put((labels, place), rows)
+    ranked = scores.new_full(shape, -1).index_put((labels, place), scores[rows, labels])
+    starts, ends = (side[origin] for side in segments.unbind(1))
+    return _Classes(starts.masked_fill(ranked < 0, torch.inf), ends, ends - starts, ranked, origin)
 
 
-def _rounds(classes: _Classes, weaken: _Weaken, *, limit: int | None) -> Iterator[_Round]:
+def _rounds(
+    classes: _Classes, weaken: _Weaken, *, limit: int | None, min_score: float = 0.0
+) -> Iterator[_Round]:
     """Take the surest of every class, weaken the others, and so on.
 
-    Ends when none is alive.  Scores fall from round to round, so it also ends when as many as
-    the limit of all classes are better than whatever remains.
+    Ends when nothing is left.  Scores fall from round to round, so it also ends when as many as
+    the limit of all classes are better than whatever remains.  A class that has come below
+    `min_score` goes on beside the others; `_merged` leaves out what it picks then.
     """
-    segments, scores, alive, origin = classes
-    tops: list[Tensor] = []
-    for _ in range(scores.shape[1]):
-        top, place = scores.where(alive, -1).max(1, keepdim=True)  # the first of equal ones
-        if top.max() < _least(tops, limit=limit):
+    left, tops, seen, least = classes, list[Tensor](), 0, 0.0
+    for number in range(classes.scores.shape[1]):
+        if number and number % _TIDY_EVERY == 0:
+            left = _tidied(left, min_score=min_score)
+        top, place = left.scores.max(1, keepdim=True)  # the first of equal ones
+        if float(top.max()) < least:
             return
-        tops.append(top)
-        surest = segments.gather(1, place[..., None].expand(-1, -1, 2))  # (K, 1, 2)
-        overlap = paired_iou(segments, surest).scatter(1, place, 1.0)
-        scores, strong = weaken(scores, overlap)
-        left = (alive & strong).scatter(1, place, False)
-        pick = _Pick(surest[:, 0], top[:, 0], origin.gather(1, place)[:, 0])
-        yield _Round(pick, overlap, alive & ~left)
-        alive = left
+        start, end, origin = (
+            field.gather(1, place) for field in (left.starts, left.ends, left.origin)
+        )
+        overlap = _overlap(left, start, end).scatter_(1, place, 1.0)
+        yield _Round(_Pick(start, end, top, origin), left, overlap)
+        left = left._replace(
+            starts=left.starts.scatter(1, place, torch.inf),
+            scores=weaken(left.scores, overlap).scatter_(1, place, -1),
+        )
+
+        if limit is not None:
+            tops.append(top[:, 0])
+            seen += len(top)
+            if seen >= limit:
+                tops = [torch.cat(tops).topk(limit).values]
+                least = float(tops[0][-1])
+        least = max(least, min_score)
 
 
-def _least(tops: list[Float[Tensor, "K 1"]], *, limit: int | None) -> float:
-    """The score that must be reached to be among the limit best of all so far."""
-    if limit is None or not tops or len(tops) * len(tops[0]) < limit:
-        return 0.0
-    return max(0.0, float(torch.cat(tops).flatten().topk(limit).values[-1]))
+_TIDY_EVERY = 16
+"""Rounds between two looks at how much is left."""
 
 
-def _averaged(classes: _Classes, turn: _Round) -> _Pick:
-    """The pick with the mean of all that it drops in its place."""
-    weight = (classes.scores * turn.overlap).where(turn.dropped, 0)  # (K, n)
+def _tidied(left: _Classes, *, min_score: float) -> _Classes:
+    """The same in a smaller array, if a quarter of it is of no use any more."""
+    gone = left.scores < min_score
+    count = gone.shape[1] - int(gone.sum(1).min())
+    if not 0 < count <= 0.75 * gone.shape[1]:
+        return left
+    order = gone.byte().argsort(dim=1, stable=True)[:, :count]
+    return _Classes(*(field.gather(1, order) for field in left))
+
+
+def _overlap(
+    left: _Classes, start: Float[Tensor, "K 1"], end: Float[Tensor, "K 1"]
+) -> Float[Tensor, "K n"]:
+    inside = torch.minimum(left.ends, end).sub_(torch.maximum(left.starts, start)).clamp_(min=0)
+    union = (left.lengths + (end - start)).sub_(inside)
+    return inside.div_(union.clamp_(min=torch.finfo(union.dtype).tiny))  # 0 if both lack length
+
+
+def _averaged(turn: _Round, *, iou: float) -> _Pick:
+    """The surest with the mean of all that it drops in its place."""
+    starts, ends, _, scores, _ = turn.left
+    dropped = (turn.overlap >= iou) & (scores >= 0)
+    weight = (scores * turn.overlap).where(dropped, 0)  # (K, n)
     share = weight / weight.sum(1, keepdim=True)  # 1 if it drops itself alone: it stays as it is
-    return turn.pick._replace(segments=(share[..., None] * classes.segments).sum(1))
+    mean = [(share * side.where(dropped, 0)).sum(1, keepdim=True) for side in (starts, ends)]
+    return turn.pick._replace(starts=mean[0], ends=mean[1])
 
 
-def _merged(classes: _Classes, picks: Iterable[_Pick], *, limit: int | None) -> Kept:
-    """What all classes keep, in one order."""
-    K = len(classes.scores)
-    nothing = _Pick(
-        classes.segments.new_zeros(K, 2),
-        classes.scores.new_full((K,), -1),
-        classes.origin.new_zeros(K),
-    )
+def _merged(
+    classes: _Classes, picks: Iterable[_Pick], *, limit: int | None, min_score: float = 0.0
+) -> Kept:
+    """What all classes keep, in one order; the first pick of a class whatever its score."""
+    nothing = (field[:, :0] for field in (classes.starts, classes.ends, *classes[3:]))
     # Not by round but by class, so that the lower class goes first where scores are equal.
-    segments, scores, origin = (
-        torch.stack(field, 1).flatten(0, 1) for field in zip(nothing, *picks, strict=True)
-    )  # (KR, ...)
-    labels = torch.arange(K, device=scores.device).repeat_interleave(len(scores) // K)
-
-    order = scores.argsort(descending=True, stable=True)
-    order = order[: int((scores >= 0).sum())][:limit]
-    return Kept(segments[order], scores[order], labels[order], origin[order])
+    starts, ends, scores, origin = (
+        torch.cat(field, 1) for field in zip(nothing, *picks, strict=True)
+    )  # (K, R)
+    kept = scores >= min_score
+    kept[:, :1] = scores[:, :1] >= 0
+    labels = kept.nonzero()[:, 0]
+    order = scores[kept].argsort(descending=True, stable=True)[:limit]
+    segments = torch.stack([starts[kept], ends[kept]], 1)
+    return Kept(segments[order], scores[kept][order], labels[order], origin[kept][order])

@@ -1,1 +1,0 @@
-"""A trained detector as one thing to hand on."""
