@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
+from typing import Any
 
 from untrimmed.core.annotations import Annotations
 from untrimmed.core.config import Choice
@@ -16,7 +19,13 @@ BY_ENDING = {".json": "activitynet", ".csv": "csv"}
 
 
 def convert(
-    source: Path, target: Path, *, read_as: str | None = None, write_as: str | None = None
+    source: Path,
+    target: Path,
+    *,
+    read_as: str | None = None,
+    write_as: str | None = None,
+    read_settings: Mapping[str, Any] = MappingProxyType({}),
+    write_settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> Annotations:
     """Read annotations in one format, write them in another, and give them.
 
@@ -25,19 +34,31 @@ def convert(
     Args:
         read_as, write_as: names of modules of `sources.formats`; by the files' endings if not
             given.
+        read_settings, write_settings: what the formats must be told beside the file, such as the
+            rate at which a tool counts frames; the keyword arguments of their functions.
 
     Raises:
-        ConfigError: if a format is unknown, or cannot be written.
+        ConfigError: if a format is unknown, or cannot be written, or a setting is none of its own
+            or missing.
         FormatError: if the source cannot be read, or the target cannot hold it.
     """
     reader = _format(source, read_as, option="--from")
     writer = _format(target, write_as, option="--to")
-    if not hasattr(writer, "write"):
+    # `write` loses nothing; formats that round times or drop durations call it `export`.
+    write = getattr(writer, "write", None) or getattr(writer, "export", None)
+    if write is None:
         name = writer.__name__.rpartition(".")[2]
         raise ConfigError(f"{name} can be read, but not written; choose another", path="--to")
-    annotations: Annotations = reader.read(source)
+    _check(reader.read, read_settings, option="--read")
+    _check(write, write_settings, option="--write")
     try:
-        writer.write(annotations, target)
+        annotations: Annotations = reader.read(source, **read_settings)
+    except FormatError:
+        raise
+    except (TypeError, ValueError) as error:  # a setting of a wrong type or value
+        raise ConfigError(str(error), path="--read") from error
+    try:
+        write(annotations, target, **write_settings)
     except FormatError:
         raise
     except ValueError as error:  # the format has no place for something
@@ -53,3 +74,20 @@ def _format(path: Path, name: str | None, *, option: str) -> ModuleType:
             f"{path.name} does not tell its format; choose one of: {known}", path=option
         )
     return FORMATS.module(chosen)
+
+
+def _check(function: Callable[..., Any], settings: Mapping[str, Any], *, option: str) -> None:
+    """Refuse settings that a format does not have, and the lack of those that it needs."""
+    format = function.__module__.rpartition(".")[2]
+    own = {
+        name: parameter
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    for name in settings:
+        if name not in own:
+            there = ", ".join(own) or "none"
+            raise ConfigError(f"{format} has no setting {name}; there are: {there}", path=option)
+    for name, parameter in own.items():
+        if parameter.default is inspect.Parameter.empty and name not in settings:
+            raise ConfigError(f"{format} must be told {name}, as in {name}=...", path=option)

@@ -47,3 +47,33 @@ def test_what_a_format_cannot_hold_is_named_with_the_file(source, tmp_path):
     with pytest.raises(FormatError, match=r"a\.csv: video v1: .*ignored"):
         convert(source, tmp_path / "a.csv")
     assert not (tmp_path / "a.csv").exists()
+
+
+def test_a_lossy_format_is_exported_with_its_settings(source, tmp_path):
+    convert(source, tmp_path / "subtitles", write_as="subtitles", write_settings={"kind": "vtt"})
+    (written,) = (tmp_path / "subtitles").iterdir()
+    assert written.name == "v1.vtt"
+    assert "00:00:01.250 --> 00:00:03.500\nwave" in written.read_text()
+
+
+def test_a_setting_that_the_format_does_not_have_is_named(source, tmp_path):
+    with pytest.raises(ConfigError, match=r"--write: csv has no setting kind; there are: none"):
+        convert(source, tmp_path / "a.csv", write_settings={"kind": "vtt"})
+
+
+def test_a_setting_that_the_format_needs_is_asked_for(source, tmp_path):
+    with pytest.raises(ConfigError, match=r"--write: label_studio must be told fps, as in fps="):
+        convert(source, tmp_path / "tasks.json", write_as="label_studio")
+
+
+def test_a_format_that_is_only_read_is_not_written(source, tmp_path):
+    with pytest.raises(ConfigError, match="boris can be read, but not written"):
+        convert(source, tmp_path / "a.csv", write_as="boris")
+
+
+def test_a_setting_of_a_wrong_value_is_a_message(source, tmp_path):
+    tasks = tmp_path / "tasks.json"
+    settings = {"fps": 25.0, "media": {"v1": "v1.mp4"}}
+    convert(source, tasks, write_as="label_studio", write_settings=settings)
+    with pytest.raises(ConfigError, match="--read: "):
+        convert(tasks, tmp_path / "a.csv", read_as="label_studio", read_settings={"fps": 0})
