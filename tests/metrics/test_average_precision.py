@@ -1,8 +1,5 @@
 """Average precision: hand-made cases, and the laws that hold for any detections."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,8 +11,6 @@ from untrimmed.metrics.average_precision import (
     precision_recall,
     scores,
 )
-
-AUTOLOC = Path(__file__).parents[2] / "../shared/data/metric_check"
 
 
 def one_video(*actions, ignored=None):
@@ -219,24 +214,3 @@ def test_a_label_beyond_the_classes_is_refused():
 def test_a_threshold_out_of_range_is_refused(tious):
     with pytest.raises(ValueError, match=r"thresholds must be in \(0, 1\]"):
         scores({}, {}, tious=tious, classes=["a"])
-
-
-@pytest.mark.skipif(not AUTOLOC.exists(), reason="the published detections are not here")
-def test_published_detections_give_the_published_numbers():
-    truth = json.loads((AUTOLOC / "autoloc_thumos14_gt.json").read_text())["database"]
-    results = json.loads((AUTOLOC / "autoloc_thumos14_pred.json").read_text())["results"]
-    classes = sorted({a["label"] for video in truth.values() for a in video["annotations"]})
-
-    def columns(rows):
-        return [row["segment"] for row in rows], [classes.index(row["label"]) for row in rows]
-
-    actions = {id: Actions(*columns(video["annotations"])) for id, video in truth.items()}
-    detections = {
-        id: Detections(*columns(rows), [row["score"] for row in rows])
-        for id, rows in results.items()
-    }
-    tious = np.linspace(0.1, 0.9, 9)
-    table = scores(actions, detections, tious=tious, classes=classes)
-    wanted = [0.4667, 0.4171, 0.3577, 0.2902, 0.2121, 0.1340, 0.0580, 0.0156, 0.0021]
-    assert [round(value, 4) for value in table.mean_ap.tolist()] == wanted
-    assert round(table.average, 4) == 0.2170

@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 from untrimmed.core.actions import Actions
 from untrimmed.core.annotations import Video
 from untrimmed.core.detections import Detections
+from untrimmed.metrics.characteristics import ACTIVITYNET, THUMOS14, Characteristic
 from untrimmed.metrics.sensitivity import (
-    ACTIVITYNET,
-    THUMOS14,
-    Characteristic,
     false_negatives,
     plausible,
     quantile_characteristics,

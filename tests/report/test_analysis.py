@@ -7,13 +7,9 @@ import pytest
 from untrimmed.core.actions import Actions
 from untrimmed.core.annotations import Video
 from untrimmed.core.detections import Detections
+from untrimmed.metrics.characteristics import ACTIVITYNET
 from untrimmed.metrics.errors import error_profile
-from untrimmed.metrics.sensitivity import (
-    ACTIVITYNET,
-    false_negatives,
-    plausible,
-    sensitivity,
-)
+from untrimmed.metrics.sensitivity import false_negatives, plausible, sensitivity
 from untrimmed.report.analysis import (
     Analysis,
     groups_svg,

@@ -19,8 +19,9 @@ from string import Template
 from typing import NamedTuple
 
 from untrimmed.core.files import written_whole
+from untrimmed.metrics.characteristics import Characteristic
 from untrimmed.metrics.errors import ERRORS, ErrorProfile, Kind
-from untrimmed.metrics.sensitivity import Characteristic, Groups, Missed
+from untrimmed.metrics.sensitivity import Groups, Missed
 from untrimmed.report import palette
 from untrimmed.report.escaping import text
 from untrimmed.report.palette import colour, colour_name
