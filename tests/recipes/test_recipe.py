@@ -4,6 +4,7 @@ import torch
 from untrimmed.core.config import dump, load
 from untrimmed.core.errors import ConfigError
 from untrimmed.recipes.recipe import Recipe, presets, read_recipe
+from untrimmed.runs.dataset import read_annotations
 from untrimmed.runs.networks import build_detector
 
 MINIMAL = "data: {annotations: a.json, media: videos}\nmodel: {name: tallformer}\n"
@@ -64,3 +65,19 @@ def test_clips_that_the_encoder_cannot_divide_are_refused(tmp_path):
 def test_an_unknown_recipe_lists_the_presets():
     with pytest.raises(ConfigError, match=r"neither a file nor a preset; presets: .*tallformer"):
         read_recipe("tallformer_thumos")
+
+
+def test_a_format_is_told_what_the_recipe_says(tmp_path):
+    (tmp_path / "a.csv").write_text("video,label,start,end,split\nv,wave,1,2,training\n")
+    text = MINIMAL.replace("a.json", "a.csv, format: csv, format_settings: {durations_s: {v: 9}}")
+    (tmp_path / "r.yaml").write_text(text)
+    annotations = read_annotations(read_recipe(tmp_path / "r.yaml").data)
+    assert annotations.videos["v"].duration_s == 9
+
+
+def test_a_setting_that_the_format_does_not_have_lists_those_that_it_has(tmp_path):
+    (tmp_path / "a.csv").write_text("video,label,start,end\nv,wave,1,2\n")
+    text = MINIMAL.replace("a.json", "a.csv, format: csv, format_settings: {fps: 9}")
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"data\.format_settings: csv has no setting fps; there"):
+        read_annotations(read_recipe(tmp_path / "r.yaml").data)

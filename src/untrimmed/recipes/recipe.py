@@ -72,6 +72,8 @@ class Data:
         annotations: the annotation file.
         media: the folder of the video files.
         format: of the annotation file: a module of `untrimmed.sources.formats`, or your own.
+        format_settings: what the format must be told beside the file, as in {label: noun} for
+            EPIC-Kitchens or {fps: 30} for CVAT.
         prepared: a folder of small copies, written by `untrimmed prepare`; null reads the
             originals.
         size: height and width of the frames as they are read.
@@ -83,6 +85,7 @@ class Data:
     annotations: Path
     media: Path
     format: str = "activitynet"
+    format_settings: dict[str, Any] = field(default_factory=dict)
     prepared: Path | None = None
     size: tuple[int, int] = (256, 256)
     windows: Windows = field(default_factory=Windows)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
 from untrimmed.core.annotations import Annotations
-from untrimmed.core.config import Choice
 from untrimmed.core.errors import ConfigError, FormatError
-
-FORMATS = Choice("untrimmed.sources.formats")
+from untrimmed.runs.formats import FORMATS, check_settings, read_with
 
 BY_ENDING = {".json": "activitynet", ".csv": "csv"}
 """The format of a file whose ending says enough; other formats are named."""
@@ -49,14 +46,8 @@ def convert(
     if write is None:
         name = writer.__name__.rpartition(".")[2]
         raise ConfigError(f"{name} can be read, but not written; choose another", path="--to")
-    _check(reader.read, read_settings, option="--read")
-    _check(write, write_settings, option="--write")
-    try:
-        annotations: Annotations = reader.read(source, **read_settings)
-    except FormatError:
-        raise
-    except (TypeError, ValueError) as error:  # a setting of a wrong type or value
-        raise ConfigError(str(error), path="--read") from error
+    check_settings(write, write_settings, place="--write")
+    annotations = read_with(reader, source, settings=read_settings, place="--read")
     try:
         write(annotations, target, **write_settings)
     except FormatError:
@@ -74,20 +65,3 @@ def _format(path: Path, name: str | None, *, option: str) -> ModuleType:
             f"{path.name} does not tell its format; choose one of: {known}", path=option
         )
     return FORMATS.module(chosen)
-
-
-def _check(function: Callable[..., Any], settings: Mapping[str, Any], *, option: str) -> None:
-    """Refuse settings that a format does not have, and the lack of those that it needs."""
-    format = function.__module__.rpartition(".")[2]
-    own = {
-        name: parameter
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    for name in settings:
-        if name not in own:
-            there = ", ".join(own) or "none"
-            raise ConfigError(f"{format} has no setting {name}; there are: {there}", path=option)
-    for name, parameter in own.items():
-        if parameter.default is inspect.Parameter.empty and name not in settings:
-            raise ConfigError(f"{format} must be told {name}, as in {name}=...", path=option)

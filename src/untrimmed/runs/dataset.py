@@ -9,13 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from untrimmed.core.annotations import Annotations, Video
-from untrimmed.core.config import Choice
 from untrimmed.core.errors import ConfigError, FormatError, MediaError
 from untrimmed.data.windows import WindowShape
 from untrimmed.recipes.recipe import Data
+from untrimmed.runs.formats import FORMATS, read_with
 from untrimmed.sources.media import Media, find
-
-FORMATS = Choice("untrimmed.sources.formats")
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,9 @@ def read_annotations(data: Data) -> Annotations:
     module = FORMATS.module(data.format)
     if not data.annotations.exists():
         raise FormatError("no such annotation file; set data.annotations", file=data.annotations)
-    annotations: Annotations = module.read(data.annotations)
-    return annotations
+    return read_with(
+        module, data.annotations, settings=data.format_settings, place="data.format_settings"
+    )
 
 
 def split_of(annotations: Annotations, name: str, *, setting: str) -> Annotations:

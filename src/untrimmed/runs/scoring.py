@@ -11,14 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from untrimmed.core.annotations import Annotations
-from untrimmed.core.config import Choice
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import ConfigError
 from untrimmed.metrics.average_precision import Scores
 from untrimmed.metrics.protocols import PROTOCOLS, Protocol, score
+from untrimmed.runs.formats import FORMATS, read_with
 from untrimmed.sources.formats import activitynet, csv
-
-FORMATS = Choice("untrimmed.sources.formats")
 
 
 @dataclass(frozen=True)
@@ -131,8 +129,7 @@ def _truth(path: Path, format: str | None) -> Annotations:
         return csv.read(path)
     if format is None or format == "activitynet":
         return activitynet.read(path, durations_needed=False)
-    annotations: Annotations = FORMATS.module(format).read(path)
-    return annotations
+    return read_with(FORMATS.module(format), path, settings={}, place="format")
 
 
 def _split(truth: Annotations, name: str | None) -> Annotations:
