@@ -1,6 +1,10 @@
 """How long suppression takes on the CPU, and how that grows.
 
     OMP_NUM_THREADS=1 python benchmarks/suppression.py
+    OMP_NUM_THREADS=1 python benchmarks/suppression.py --reference DIR
+
+With a checkout of actionformer_release in which `python setup.py build_ext --inplace` was run in
+`libs/utils`, its compiled soft suppression is timed on the same candidates in the same process.
 
 Candidates are random: lengths spread evenly on a logarithmic scale from 2 to 180 cells of a video
 of 2304, scores mostly low, each candidate of one class.  So they come from a detector of 20 classes
@@ -18,11 +22,14 @@ ActionFormer's compiled soft suppression of 20 classes takes 1.8 ms at 2,000 can
 from __future__ import annotations
 
 import argparse
+import importlib
 import math
 import os
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -52,12 +59,19 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[2_000, 12_000, 40_000])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--limit", type=int, default=200, help="how many are kept")
+    parser.add_argument("--reference", type=Path, default=None, help="checkout of actionformer")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
+    ways: dict[str, Callable[..., object]] = dict(WAYS)
+    if chosen.reference is not None:
+        ways = {
+            "soft-NMS gaussian": WAYS["soft-NMS gaussian"],
+            "compiled reference": reference(chosen.reference),
+        }
 
     print(f"{'method':18} {'classes':>7} {'candidates':>10} {'kept':>5}", end="")
     print(f" {'passed ms':>9} {'spent ms':>9} {'growth':>6} {'load':>5}")
-    for name, way in WAYS.items():
+    for name, way in ways.items():
         for classes, limit in ((20, chosen.limit), (20, None), (1, chosen.limit)):
             if way is with_vote and limit is None:
                 continue  # every kept one is compared with every candidate; nobody wants that
@@ -73,8 +87,24 @@ def main() -> None:
                 before = count, spent
 
 
+def reference(checkout: Path) -> Callable[..., object]:
+    """The authors' gaussian soft suppression, class by class, without a vote."""
+    folder = checkout / "libs" / "utils"
+    sys.path.insert(0, str(folder))
+    module = importlib.import_module("nms")
+
+    def run(segments: Tensor, scores: Tensor, *, threshold: float, limit: int | None) -> object:
+        best, labels = scores.max(1)
+        most = len(best) if limit is None else limit
+        return module.batched_nms(
+            segments, best, labels, 0.5, threshold, most, multiclass=True, voting_thresh=0.0
+        )
+
+    return run
+
+
 def measured(
-    way: Callable[..., Kept], count: int, classes: int, *, limit: int | None, repeats: int
+    way: Callable[..., object], count: int, classes: int, *, limit: int | None, repeats: int
 ) -> tuple[float, float]:
     """Seconds that passed, and that the processor spent."""
     segments, scores = candidates(count, classes)
