@@ -35,6 +35,11 @@ def run(
         str | None,
         typer.Option(help="Thresholds, as in 0.3:0.1:0.7 or 0.5,0.75; the protocol's."),
     ] = None,
+    class_scores: Annotated[
+        Path | None,
+        typer.Option(help="Labels from a classifier of whole videos: JSON, scores by video."),
+    ] = None,
+    top_classes: Annotated[int, typer.Option(min=1, help="Labels for each detection, then.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Score a trained run, or anybody's file of detections.
@@ -59,6 +64,8 @@ def run(
                 format=format,
                 split=split,
                 protocol=protocol_of(protocol, tious=tious_of(tiou) if tiou else None),
+                class_scores=class_scores,
+                top_classes=top_classes,
             ),
             as_json=as_json,
         )

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from untrimmed.core.annotations import Annotations
 from untrimmed.core.detections import Detections
-from untrimmed.core.errors import ConfigError
+from untrimmed.core.errors import ConfigError, FormatError
+from untrimmed.detect.classify import classified, read_class_scores
 from untrimmed.metrics.average_precision import Scores
 from untrimmed.metrics.protocols import PROTOCOLS, Protocol, score
 from untrimmed.runs.formats import FORMATS, read_with
@@ -99,10 +100,15 @@ def score_files(
     format: str | None = None,
     split: str | None = None,
     protocol: Protocol,
+    class_scores: Path | None = None,
+    top_classes: int = 2,
 ) -> Scored:
     """Average precision of a file of detections.
 
     Args:
+        class_scores: what a classifier of whole videos says (`detect.classify`): the detections
+            are then taken without their labels, each as one of the `top_classes` likeliest of its
+            video, and score the geometric mean.  The result says so.
         format: of the annotations; ActivityNet's for .json and CSV for .csv if not given.
         split: the part of the annotations that is scored; may be left out if there is but one.
 
@@ -111,7 +117,11 @@ def score_files(
         FormatError: if a file cannot be read.
     """
     truth, found = read_pair(annotations, detections, format=format, split=split)
-    table = score(truth.actions, found, protocol=protocol, classes=truth.classes)
+    rules = protocol
+    if class_scores is not None:
+        found = _fused(found, class_scores, classes=len(truth.classes), top=top_classes)
+        rules = replace(protocol, name=f"{protocol.name} with class scores of {class_scores.name}")
+    table = score(truth.actions, found, protocol=rules, classes=truth.classes)
     return Scored(table, len(truth.videos))
 
 
@@ -122,6 +132,18 @@ def read_pair(
     truth = _split(_truth(annotations, format), split)
     reader = csv if detections.suffix.lower() == ".csv" else activitynet
     return truth, reader.read_detections(detections, truth.classes)
+
+
+def _fused(
+    found: dict[str, Detections], file: Path, *, classes: int, top: int
+) -> dict[str, Detections]:
+    scores = read_class_scores(file)
+    for id in found:
+        if id not in scores or len(scores[id]) != classes:
+            told = f"{len(scores[id])} scores" if id in scores else "no scores"
+            raise FormatError(f"{told} for the video {id}, wanted {classes}", file=file, place=id)
+    top = min(top, classes)
+    return {id: classified(some, scores[id], classes=top) for id, some in found.items()}
 
 
 def _truth(path: Path, format: str | None) -> Annotations:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from untrimmed.core.errors import ConfigError
+from untrimmed.core.errors import ConfigError, FormatError
 from untrimmed.runs.scoring import protocol_of, score_files, tious_of
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "data" / "metric_check"
@@ -143,3 +143,20 @@ def test_the_analysis_names_the_errors_and_draws_them(files, tmp_path):
     gains = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if line[:2] == "  ")
     assert gains["  localization"] == "0.0"
     assert "<svg" in page.read_text()
+
+
+def test_labels_of_a_video_classifier_replace_those_of_the_detections(files, tmp_path):
+    truth, found = files
+    rows = [{"label": "pour", "score": 0.9, "segment": [2.0, 4.0]}]  # a wave
+    found.write_text(json.dumps({"results": {"a": rows}}))
+    scores = tmp_path / "scores.json"
+    scores.write_text(json.dumps({"results": {"a": [0.1, 0.8]}}))
+    arguments = {"split": "test", "protocol": protocol_of(None, tious=(0.5,))}
+    assert score_files(truth, found, **arguments).scores.average == 0.0
+    fused = score_files(truth, found, **arguments, class_scores=scores, top_classes=1)
+    assert fused.scores.average == 0.5
+    assert "class scores of scores.json" in fused.scores.protocol
+
+    scores.write_text(json.dumps({"results": {"b": [0.1, 0.8]}}))
+    with pytest.raises(FormatError, match="no scores for the video a, wanted 2"):
+        score_files(truth, found, **arguments, class_scores=scores)
