@@ -13,6 +13,12 @@ from numpy.typing import ArrayLike
 EVERY_CLASS = -1
 """Label of an ignored action that excuses detections of whatever class."""
 
+SHORTEST_S = 1e-3
+"""Actions below it are without length for those who leave such out."""
+
+SAME_S = 1e-3
+"""Actions of a class are one and the same if neither start nor end differs by more."""
+
 
 @dataclass(frozen=True, eq=False)
 class Actions:
@@ -53,6 +59,11 @@ class Actions:
         """A video in which nothing happens."""
         return cls(np.zeros((0, 2)), np.zeros(0, np.int64))
 
+    def of_one_class(self) -> Actions:
+        """The same, all with label 0; what excuses every class goes on doing so."""
+        labels = np.where(self.labels == EVERY_CLASS, EVERY_CLASS, 0)
+        return Actions(self.segments_s, labels, self.ignored)
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -67,3 +78,21 @@ class Actions:
         ):
             if not ignored:
                 yield start_s, end_s, label
+
+
+def without_short(actions: Actions) -> Actions:
+    """Without those that have no length to speak of."""
+    return actions[actions.segments_s[:, 1] - actions.segments_s[:, 0] >= SHORTEST_S]
+
+
+def without_repeats(actions: Actions) -> Actions:
+    """Without those that repeat an earlier one that is kept."""
+    kept: list[int] = []
+    for place, segment_s in enumerate(actions.segments_s):
+        near = np.abs(actions.segments_s[kept] - segment_s).max(axis=1, initial=0.0) <= SAME_S
+        alike = (actions.labels[kept] == actions.labels[place]) & (
+            actions.ignored[kept] == actions.ignored[place]
+        )
+        if not (near & alike).any():
+            kept.append(place)
+    return actions[np.array(kept, np.int64)]

@@ -38,7 +38,9 @@ class TimeGrid:
             raise ValueError(f"a grid of {self.length} cells")
 
     @classmethod
-    def from_clips(cls, *, fps: float, clip_frames: int, step_frames: int, length: int) -> TimeGrid:
+    def from_clips(
+        cls, *, fps: float, clip_frames: float, step_frames: float, length: int
+    ) -> TimeGrid:
         """The grid of features taken from clips that slide over a video.
 
         One cell per clip of `clip_frames`, a new clip every `step_frames`; position x is the

@@ -5,15 +5,15 @@ Shapes: B windows, M clips to encode, L frames of a clip, H W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from untrimmed.data.dataset import Failed, Sample, TrainingWindows
+from untrimmed.data.dataset import Failed, Sample
 from untrimmed.data.windows import Window
 from untrimmed.tensors import Targets
 
@@ -29,6 +29,11 @@ class Batch(NamedTuple):
     place: Int64[Tensor, "B M"]
     targets: tuple[Targets, ...]
     failed: tuple[Failed, ...]
+
+    @property
+    def videos(self) -> tuple[str, ...]:
+        """Ids, one for each row."""
+        return tuple(window.video for window in self.windows)
 
 
 def collate(samples: Sequence[Sample | Failed]) -> Batch:
@@ -47,11 +52,24 @@ def collate(samples: Sequence[Sample | Failed]) -> Batch:
     )
 
 
+S = TypeVar("S")
+B = TypeVar("B")
+
+
 def batches(
-    dataset: TrainingWindows, keys: Sequence[list[tuple[int, int]]], *, workers: int
-) -> Iterator[Batch]:
-    """Batches by their keys, decoded in `workers` processes, or in this one with 0."""
-    loader: DataLoader[Sample | Failed] = DataLoader(
+    dataset: Dataset[S],
+    keys: Sequence[list[tuple[int, int]]],
+    *,
+    collate: Callable[[Sequence[S]], B],
+    workers: int,
+) -> Iterator[B]:
+    """Batches by their keys, read in `workers` processes, or in this one with 0.
+
+    Args:
+        dataset: gives a sample by its key.
+        collate: makes a batch of samples; with workers it must be fit to be sent to them.
+    """
+    loader: DataLoader[S] = DataLoader(
         dataset,
         batch_sampler=keys,
         collate_fn=collate,
