@@ -44,6 +44,7 @@ from untrimmed.nn.heads import anchor
 from untrimmed.nn.layers.window_attention import Recompute
 from untrimmed.nn.ops.nms import nms, non_maximum_weighting, soft_nms
 from untrimmed.tensors import Clips, Padded, Targets
+from untrimmed.train.clips import ClipLessons
 from untrimmed.train.loop import fit
 from untrimmed.train.optimizer import OptimizerConfig, optimizer_for
 
@@ -250,16 +251,19 @@ def _step(
     batch = Batch((window,) * B, frames, place, _targets(B, cells=shape.cells, device=device), ())
     with device:
         detector = replace(scale.model, encoder=encoder).build(CLASSES, cells=shape.cells).train()
-    steps = fit(
-        detector,
-        repeat(batch),
-        optimizer=optimizer_for(detector, OptimizerConfig(kind="sgd", lr=1e-4)),
-        factor=lambda _: 1.0,
+    lesson = ClipLessons(
+        detector=detector,
         bank=None,
         augmentation=Augment(crop=None, photometric=0, rotation=0, flip=0),
         generator=torch.Generator(),
         bf16=bf16,
         device=device,
+    )
+    steps = fit(
+        repeat(batch),
+        lesson=lesson,
+        optimizer=optimizer_for(detector, OptimizerConfig(kind="sgd", lr=1e-4)),
+        factor=lambda _: 1.0,
     )
     ms, gib = measured(lambda: next(steps), device=device)
     return {"clips": B * M, "gib": gib, "ms": ms, "result": "ok"}

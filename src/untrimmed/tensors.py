@@ -7,7 +7,7 @@ H W pixels, N actions or candidates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int64, Num
@@ -56,10 +56,12 @@ class Pyramid(NamedTuple):
 
     levels: finest first.
     strides: cells of the network's input per cell of each level.
+    whole: features that represent the window as a whole; None where no head asks for them.
     """
 
     levels: tuple[Padded, ...]
     strides: tuple[int, ...]
+    whole: Padded | None = None
 
 
 class Targets(NamedTuple):
@@ -82,6 +84,14 @@ class Candidates(NamedTuple):
 
 Losses = dict[str, Tensor]
 """Scalars by name, already weighted: the total is their sum."""
+
+
+P = TypeVar("P", Padded, Targets)
+
+
+def moved(parts: P, device: torch.device) -> P:
+    """The same on another device; itself where it is there already."""
+    return type(parts)(*(part.to(device, non_blocking=True) for part in parts))
 
 
 def pad(sequences: Sequence[Float[Tensor, "C _"]], *, length: int | None = None) -> Padded:

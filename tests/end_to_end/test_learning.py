@@ -17,6 +17,7 @@ from untrimmed.nn.encoders import conv3d
 from untrimmed.nn.heads import anchor
 from untrimmed.sources.bank import FeatureBank
 from untrimmed.tensors import Padded
+from untrimmed.train.clips import ClipLessons
 from untrimmed.train.loop import fit
 from untrimmed.train.memory import fill
 from untrimmed.train.optimizer import OptimizerConfig, optimizer_for
@@ -74,16 +75,18 @@ def trained(tmp_path):
 
     steps = list(
         fit(
-            detector.train(),
             batches(),
+            lesson=ClipLessons(
+                detector=detector.train(),
+                bank=bank,
+                augmentation=Augment(crop=None),
+                generator=torch.Generator(),
+                head_only_steps=150,
+                device=torch.device("cpu"),
+            ),
             optimizer=optimizer_for(detector, OptimizerConfig(lr=3e-3)),
             factor=lambda number: min(1.0, (150 - number) / 50),
-            bank=bank,
-            augmentation=Augment(crop=None),
-            generator=torch.Generator(),
-            head_only_steps=150,
             clip_norm=1.0,
-            device=torch.device("cpu"),
         )
     )
     return detector.eval(), steps

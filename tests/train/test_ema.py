@@ -82,3 +82,12 @@ def test_a_restored_average_goes_on_as_the_first():
 def test_a_decay_outside_of_its_range_is_refused(decay):
     with pytest.raises(ValueError, match="must lie in"):
         Averaged(model_of(0.0), decay=decay)
+
+
+def test_without_a_warm_up_the_first_update_keeps_as_much_as_any():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    averaged = Averaged(model, decay=0.9, warm_up=False)
+    nn.init.ones_(model.weight)
+    averaged.update(model)
+    assert averaged.module.weight.item() == pytest.approx(0.1)

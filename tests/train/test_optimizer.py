@@ -140,6 +140,24 @@ def test_warm_up_starts_at_its_share_and_ends_at_the_full_rate():
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
 
 
+def test_a_warm_up_before_the_rest_ends_at_the_full_rate_and_delays_it():
+    schedule = Schedule(warmup="before", warmup_from=0, warmup_epochs=1)
+    rates = [schedule.factor(step, steps=9, epochs=3) for step in range(9)]
+    assert rates[:4] == pytest.approx([0, 0.5, 1, 1])
+    alone = [Schedule().factor(step, steps=6) for step in range(6)]
+    assert rates[3:] == pytest.approx(alone)
+
+
+def test_a_warm_up_in_epochs_needs_to_know_of_epochs():
+    with pytest.raises(ValueError, match="a run without epochs; give warmup_steps"):
+        Schedule(warmup_epochs=2).factor(0, steps=10)
+
+
+def test_two_lengths_of_the_warm_up_are_refused():
+    with pytest.raises(ValueError, match="warmup_steps or warmup_epochs, not both"):
+        Schedule(warmup_epochs=2, warmup_steps=3)
+
+
 def test_a_cosine_is_half_way_in_the_middle_and_nears_its_floor():
     schedule = Schedule(floor=0.1)
     assert schedule.factor(0, steps=1000) == 1

@@ -9,7 +9,10 @@ import typer
 
 
 def run(
-    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
+    videos: Annotated[
+        list[Path],
+        typer.Argument(help="Video files, or feature files of a run on features; or folders."),
+    ],
     run: Annotated[Path, typer.Option("--run", help="Folder of a trained run.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for detections and report.")
@@ -17,6 +20,10 @@ def run(
     least: Annotated[
         float, typer.Option("--threshold", help="Least score of the detections that are printed.")
     ] = 0.3,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Frames per second that features were made at, if the run has none."),
+    ] = None,
 ) -> None:
     """Find actions in videos of any length; a video that cannot be read costs only itself.
 
@@ -30,7 +37,7 @@ def run(
     from untrimmed.runs.detection import detect
     from untrimmed.runs.folder import RunFolder
 
-    result = watch(detect(RunFolder(run), videos, output=output))
+    result = watch(detect(RunFolder(run), videos, output=output, fps=fps))
     for video, found in result.detections.items():
         sure = found[found.scores >= least]
         typer.echo(f"{video}: {len(found)} detections, {len(sure)} of {least:g} or more")

@@ -16,6 +16,7 @@ from untrimmed.cli import (
     demo_data,
     detect,
     evaluate,
+    import_,
     inspect,
     prepare,
     pretrain,
@@ -44,8 +45,10 @@ for verb in (
     analyze,
     detect,
     convert,
+    import_,
 ):
-    app.command(name=verb.__name__.rpartition(".")[2].replace("_", "-"))(verb.run)
+    name = verb.__name__.rpartition(".")[2].rstrip("_")  # `import_`: the word itself is Python's
+    app.command(name=name.replace("_", "-"))(verb.run)
 
 
 def _show_version(wanted: bool) -> None:

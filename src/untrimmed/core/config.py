@@ -3,7 +3,8 @@
 A schema is an ordinary frozen dataclass that stands beside the code it sets; its defaults are the
 only ones.  pydantic checks the types and forbids what the schema does not name.  Ours are the
 messages, and the choice of a module by its name: a field `Annotated[T, Choice(package)]` takes a
-mapping whose `name` is a module with a dataclass `Config`, which takes the rest.
+mapping whose `name` is a module with a dataclass `Config`, which takes the rest.  `OneOf` marks a
+field that is one of two dataclasses.
 
 This module knows no schema, and what a value means (a rate above 0, say) is said in the
 `__post_init__` of the dataclass, by a ValueError.
@@ -103,6 +104,32 @@ class Choice:
         module = type(value).__module__
         short = module.removeprefix(f"{self.package}.")
         return {"name": module if "." in short else short, **dump(value)}
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Marks a field that is one of two dataclasses, told apart by a setting that one must have.
+
+    Args:
+        key: the setting.
+        having: the dataclass of mappings that have it.
+        lacking: the dataclass of all others.
+    """
+
+    key: str
+    having: type[Any]
+    lacking: type[Any]
+
+    def config(self, value: Any) -> type[Any]:
+        """The dataclass that a mapping is meant for."""
+        return self.having if isinstance(value, Mapping) and self.key in value else self.lacking
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        """How pydantic loads and dumps the field; the type that it annotates is not looked at."""
+        return core_schema.no_info_plain_validator_function(
+            lambda value: _adapter(self.config(value)).validate_python([value])[0],
+            serialization=core_schema.plain_serializer_function_ser_schema(dump),
+        )
 
 
 def load(schema: type[T], data: Mapping[str, Any], *, source: str = "") -> T:
@@ -296,6 +323,8 @@ def _settings_at(annotation: Any, data: Any, place: Place) -> tuple[str, ...]:
         for mark in get_args(annotation)[1:]:
             if isinstance(mark, Choice):
                 annotation, chosen = mark.config(data["name"]), ("name",)
+            elif isinstance(mark, OneOf):
+                annotation = mark.config(data)
     if is_dataclass(annotation):
         if not place:
             return chosen + tuple(field.name for field in fields(annotation) if field.init)

@@ -73,6 +73,7 @@ class TrainingWindows(Dataset[Sample | Failed]):
         keep: clip sampling rate r.
         redraws: how often an empty window is drawn anew; the authors do so 0 times.
         seed: of the run.
+        one_class: whether all actions get the label 0.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class TrainingWindows(Dataset[Sample | Failed]):
         keep: float,
         redraws: int = 0,
         seed: int = 0,
+        one_class: bool = False,
     ) -> None:
         self.videos = list(videos)
         self.opener = opener
@@ -91,6 +93,7 @@ class TrainingWindows(Dataset[Sample | Failed]):
         self.keep = keep
         self.redraws = redraws
         self.seed = seed
+        self.one_class = one_class
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -106,11 +109,12 @@ class TrainingWindows(Dataset[Sample | Failed]):
 
     def _sample(self, video: Video, random: np.random.Generator) -> Sample:
         frames = self.opener(video.id)
+        actions = video.actions.of_one_class() if self.one_class else video.actions
         for _ in range(self.redraws + 1):
             window = random_window(
                 video.id, video_frames=frames.count, shape=self.shape, random=random
             )
-            wanted = targets(video.actions, window.clips.cells)
+            wanted = targets(actions, window.clips.cells)
             if len(wanted.labels):
                 break
         place = choose_clips(

@@ -12,88 +12,28 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from untrimmed.core.config import Choice, load, override, read_yaml
+from untrimmed.core.config import Choice, OneOf, load, override, read_yaml
 from untrimmed.core.errors import ConfigError
-from untrimmed.data.augment import Augment
 from untrimmed.detect import video as detect
+from untrimmed.recipes.data import FeatureData, VideoData
 from untrimmed.train.optimizer import OptimizerConfig, Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
-class Windows:
-    """How videos are sampled and cut.
+class ClassScores:
+    """What a classifier of whole videos says, for detectors that tell no classes apart.
 
     Args:
-        fps: frames per second at which videos are read.
-        clip_frames: frames of a clip.
-        clips: clips of a window.
+        file: JSON, scores of every class by video (`detect.classify`).
+        classes: how many of a video's likeliest classes each detection is given.
+        most: how many of its surest detections are taken; all if null.
+        combine: how the two scores become one.
     """
 
-    fps: float = 15.0
-    clip_frames: int = 32
-    clips: int = 15
-
-    def __post_init__(self) -> None:
-        if self.fps <= 0 or self.clip_frames < 1 or self.clips < 1:
-            raise ValueError("fps, clip_frames and clips must be above 0")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Splits:
-    """What the annotation file calls its parts; upper and lower case are the same."""
-
-    train: str = "training"
-    validation: str | None = "validation"
-    test: str = "testing"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Memory:
-    """The long memory.
-
-    Args:
-        keep: clip sampling rate r, in (0, 1]: the share of a window's clips encoded in a step.
-        dtype: of the remembered features.
-    """
-
-    keep: float = 0.15
-    dtype: Literal["float16", "float32"] = "float16"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.keep <= 1:
-            raise ValueError(f"keep must be above 0 and at most 1, got {self.keep}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data:
-    """What is trained on.
-
-    Args:
-        annotations: the annotation file.
-        media: the folder of the video files.
-        format: of the annotation file: a module of `untrimmed.sources.formats`, or your own.
-        format_settings: what the format must be told beside the file, as in {label: noun} for
-            EPIC-Kitchens or {fps: 30} for CVAT.
-        prepared: a folder of small copies, written by `untrimmed prepare`; null reads the
-            originals.
-        size: height and width of the frames as they are read.
-        memory: null encodes every clip of a window in every step.
-        redraws: how often a training window without any action is drawn anew.
-        workers: processes that decode; 0 decodes in the main process.
-    """
-
-    annotations: Path
-    media: Path
-    format: str = "activitynet"
-    format_settings: dict[str, Any] = field(default_factory=dict)
-    prepared: Path | None = None
-    size: tuple[int, int] = (256, 256)
-    windows: Windows = field(default_factory=Windows)
-    splits: Splits = field(default_factory=Splits)
-    memory: Memory | None = field(default_factory=Memory)
-    augment: Augment = field(default_factory=Augment)
-    redraws: int = 0
-    workers: int = 0
+    file: Path
+    classes: int = 2
+    most: int | None = 200
+    combine: Literal["geometric_mean", "product"] = "geometric_mean"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +59,7 @@ class Train:
         epochs: one window of every video each.
         batch: windows of a step.
         ema: decay of the averaged weights; null keeps none.
+        ema_warm_up: whether the average forgets faster at first, for runs of few steps.
         clip_norm: largest norm of the gradient; null leaves it as it is.
         head_only_steps: so many first steps train everything but the encoder, from memory alone.
         bf16: compute in bfloat16 where autocast deems it safe.
@@ -130,6 +71,7 @@ class Train:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: Schedule = field(default_factory=Schedule)
     ema: float | None = 0.999
+    ema_warm_up: bool = True
     clip_norm: float | None = 1.0
     head_only_steps: int = 0
     bf16: bool = False
@@ -141,18 +83,26 @@ class Recipe:
     """A run.
 
     Args:
+        data: with `features`, a `FeatureData`; else a `VideoData`.
         model: a module of `untrimmed.models` by name, with its settings.
         pretrain: null takes the encoder as it is built.
-        tious: overlaps at which average precision is measured.
+        class_scores: null takes the classes that the detector says.
+        protocol: rules of a benchmark by name, as `untrimmed evaluate --protocol` has them; null
+            is ActivityNet's average precision.
+        tious: overlaps at which average precision is measured; null takes the protocol's.
         seed: of everything that is drawn.
     """
 
-    data: Data
+    data: Annotated[
+        VideoData | FeatureData, OneOf("features", having=FeatureData, lacking=VideoData)
+    ]
     model: Annotated[Any, Choice("untrimmed.models")]
     pretrain: Pretrain | None = None
     train: Train = field(default_factory=Train)
     detect: detect.Config = field(default_factory=detect.Config)
-    tious: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7)
+    class_scores: ClassScores | None = None
+    protocol: str | None = None
+    tious: tuple[float, ...] | None = None
     seed: int = 0
 
 
@@ -187,13 +137,33 @@ def read_recipe(name_or_path: str | Path, *, settings: Sequence[str] = ()) -> Re
     for setting in settings:
         data = override(data, setting)
     recipe = load(Recipe, data, source=str(path))
-    return replace(recipe, data=_from_folder(recipe.data, base.absolute()))
+    return _from_folder(recipe, base.absolute())
 
 
-def _from_folder(data: Data, folder: Path) -> Data:
-    return replace(
-        data,
-        annotations=folder / data.annotations,
-        media=folder / data.media,
-        prepared=None if data.prepared is None else folder / data.prepared,
-    )
+def _from_folder(recipe: Recipe, folder: Path) -> Recipe:
+    """The same with paths that do not depend on the working folder."""
+    data, scores = recipe.data, recipe.class_scores
+    if scores is not None:
+        scores = replace(scores, file=folder / scores.file)
+    splits = data.splits
+    if splits.file is not None:
+        splits = replace(splits, file=folder / splits.file)
+    annotations = folder / data.annotations
+    if isinstance(data, VideoData):
+        data = replace(
+            data,
+            annotations=annotations,
+            splits=splits,
+            media=folder / data.media,
+            prepared=None if data.prepared is None else folder / data.prepared,
+        )
+    else:
+        data = replace(
+            data,
+            annotations=annotations,
+            splits=splits,
+            features=tuple(replace(each, path=folder / each.path) for each in data.features),
+            media=None if data.media is None else folder / data.media,
+            downloads=tuple(replace(each, file=folder / each.file) for each in data.downloads),
+        )
+    return replace(recipe, class_scores=scores, data=data)

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from untrimmed import __version__
+from untrimmed.core.annotations import Fault
 from untrimmed.core.errors import UserError
 from untrimmed.metrics.errors import error_profile
 from untrimmed.metrics.sensitivity import (
@@ -26,8 +27,10 @@ def analyse_files(
     format: str | None = None,
     split: str | None = None,
     tious: tuple[float, ...],
-) -> Analysis:
+) -> tuple[Analysis, tuple[Fault, ...]]:
     """Write the page of a file of detections, and give what it shows.
+
+    Beside it are the actions that the annotations state and that cannot be: they are left out.
 
     Buckets of length, coverage and number of actions hold a fifth of the data each.
 
@@ -58,4 +61,4 @@ def analyse_files(
         },
     )
     write_analysis(analysis, output)
-    return analysis
+    return analysis, truth.faults

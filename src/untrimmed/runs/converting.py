@@ -26,7 +26,8 @@ def convert(
 ) -> Annotations:
     """Read annotations in one format, write them in another, and give them.
 
-    What the target's format cannot hold is lost, as its module says.
+    What the target's format cannot hold is lost, as its module says.  Actions of the source that
+    cannot be are in the `faults` of what is given, and not in the target.
 
     Args:
         read_as, write_as: names of modules of `sources.formats`; by the files' endings if not

@@ -12,22 +12,23 @@ import torch
 from untrimmed import __version__
 from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.detections import Detections
-from untrimmed.core.errors import MediaError
+from untrimmed.core.errors import ConfigError, MediaError
 from untrimmed.core.files import written_whole
-from untrimmed.data.windows import WindowShape
-from untrimmed.detect.video import detect_video
+from untrimmed.detect.classify import classified, read_class_scores
 from untrimmed.metrics import protocols
 from untrimmed.metrics.average_precision import Scores, precision_recall
 from untrimmed.nn.detector import Detector
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.report.charts import NamedCurve
 from untrimmed.report.html import Report, VideoEntry, write_report
-from untrimmed.runs.dataset import OpenData, open_data, split_of
+from untrimmed.runs.dataset import OpenData, readable, split_of
 from untrimmed.runs.folder import RunFolder
-from untrimmed.runs.networks import device_here, load_detector
+from untrimmed.runs.networks import device_here
+from untrimmed.runs.opening import open_data
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.runs.scoring import protocol_of
 from untrimmed.sources.formats import activitynet, csv
+from untrimmed.train.state import load_weights
 
 CURVE_TIOU = 0.5
 
@@ -54,33 +55,63 @@ def detect_all(
     videos: list[Video],
     *,
     recipe: Recipe,
-    shape: WindowShape,
     device: torch.device,
 ) -> Job[dict[str, Detections]]:
-    """Detections of every video that can be decoded; the others join `data.failed`."""
+    """Detections of every video that can be read; the others join `data.failed`.
+
+    Raises:
+        ConfigError: if the recipe's class scores are of other classes.
+        FormatError: if they cannot be read.
+    """
+    classes = recipe.class_scores
+    shown = None if classes is None else read_class_scores(classes.file)
     found: dict[str, Detections] = {}
     for number, video in enumerate(videos, start=1):
         try:
-            found[video.id] = detect_video(
-                detector,
-                data.media(video.id),
-                shape=shape,
-                config=recipe.detect,
-                crop=recipe.data.augment.crop,
-                device=device,
-                bf16=recipe.train.bf16,
-            )
+            some = data.detect(detector, video, device=device)
+            if classes is not None and shown is not None:
+                if video.id not in shown:
+                    raise MediaError(f"no class scores of the video {video.id}", file=classes.file)
+                _check_classes(len(shown[video.id]), data.annotations)
+                some = classified(
+                    some,
+                    shown[video.id],
+                    classes=classes.classes,
+                    most=classes.most,
+                    combine=classes.combine,
+                )
+            found[video.id] = some
         except MediaError as error:
             data.failed[video.id] = str(error)
         yield Progress("detect", number, len(videos))
     return found
 
 
+def _check_classes(count: int, annotations: Annotations) -> None:
+    if count != len(annotations.classes):
+        raise ConfigError(
+            f"scores of {count} classes, but annotations of {len(annotations.classes)}",
+            path="class_scores.file",
+        )
+
+
 def score(recipe: Recipe, truth: Annotations, found: dict[str, Detections]) -> Scores:
-    """Average precision over the videos in which was looked, by ActivityNet's rules."""
+    """Average precision over the videos in which was looked, by the rules of the recipe.
+
+    A detector of one class without class scores is scored for finding actions of whatever class.
+    """
     actions = {id: truth.videos[id].actions for id in found}
-    rules = protocol_of(None, tious=recipe.tious)
-    return protocols.score(actions, found, protocol=rules, classes=truth.classes)
+    rules = protocol_of(recipe.protocol, tious=recipe.tious)
+    names = told_apart(recipe, truth.classes)
+    if len(names) != len(truth.classes):
+        actions = {id: some.of_one_class() for id, some in actions.items()}
+    return protocols.score(actions, found, protocol=rules, classes=names)
+
+
+def told_apart(recipe: Recipe, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The classes of a recipe's detections: those of the annotations, or the only one."""
+    one = recipe.data.one_class and recipe.class_scores is None
+    return ("action",) if one else classes
 
 
 def evaluate(
@@ -95,20 +126,31 @@ def evaluate(
     Raises:
         UserError: if the folder holds no trained run, or the data cannot be read.
     """
-    recipe, classes = folder.read_recipe(), folder.read_classes()
+    recipe = folder.read_recipe()
     split = split or recipe.data.splits.test
-    data = open_data(recipe.data, splits=[split])
+    data = open_data(recipe, splits=[split])
     truth = split_of(data.annotations, split, setting="data.splits.test")
+    _check_same(folder, data.annotations.classes)
     device = device_here()
-    detector, shape = load_detector(
-        recipe, weights or folder.weights, classes=len(classes), device=device
-    )
+    detector = data.build()
+    load_weights(detector, weights or folder.weights)
+    detector.to(device).eval()
     found = yield from detect_all(
-        detector, data, data.readable(truth), recipe=recipe, shape=shape, device=device
+        detector, data, readable(data, truth), recipe=recipe, device=device
     )
     result = Evaluation(split, score(recipe, truth, found), found, data.failed)
     write_evaluation(folder, result, truth, data=data)
     return result
+
+
+def _check_same(folder: RunFolder, classes: tuple[str, ...]) -> None:
+    trained = folder.read_classes()
+    if trained != classes:
+        raise ConfigError(
+            f"{folder.path} was trained for other classes ({len(trained)}) than the annotations"
+            f" now hold ({len(classes)})",
+            path="data.annotations",
+        )
 
 
 def write_evaluation(
@@ -116,30 +158,34 @@ def write_evaluation(
 ) -> None:
     """Detections as JSON and CSV, scores as JSON, and the page to look at."""
     detections = folder.detections(result.split)
-    activitynet.write_detections(result.detections, truth.classes, detections)
-    csv.write_detections(result.detections, truth.classes, detections.with_suffix(".csv"))
+    recipe = folder.read_recipe()
+    classes = told_apart(recipe, truth.classes)
+    activitynet.write_detections(result.detections, classes, detections)
+    csv.write_detections(result.detections, classes, detections.with_suffix(".csv"))
     with written_whole(folder.scores(result.split)) as path:
         path.write_text(json.dumps(_plain(result), indent=1, ensure_ascii=False), encoding="utf-8")
     actions = {id: truth.videos[id].actions for id in result.detections}
-    model = type(folder.read_recipe().model).__module__.rpartition(".")[2]
+    if classes != truth.classes:
+        actions = {id: some.of_one_class() for id, some in actions.items()}
+    model = type(recipe.model).__module__.rpartition(".")[2]
     curves = []
-    for label, name in enumerate(truth.classes):
+    for label, name in enumerate(classes):
         curve = precision_recall(actions, result.detections, tiou=CURVE_TIOU, label=label)
         curves.append(NamedCurve(name, curve.recall, curve.precision))
     videos = [
         VideoEntry(
             id=id,
             duration_s=truth.videos[id].duration_s,
-            actions=truth.videos[id].actions,
+            actions=actions[id],
             detections=found,
-            media=data.media.files.get(id),
+            media=data.file(id),
         )
         for id, found in result.detections.items()
     ]
     write_report(
         Report(
             title=f"{model}, {result.split} split",
-            classes=truth.classes,
+            classes=classes,
             videos=tuple(videos),
             scores=result.scores,
             curves=tuple(curves),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from untrimmed.core.annotations import Annotations
 from untrimmed.core.errors import MediaError
-from untrimmed.recipes.recipe import Recipe, Splits
+from untrimmed.data.torch_file import READERS
+from untrimmed.recipes.data import Download, FeatureData, Splits, VideoData
+from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import read_annotations
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.sources.check import Fingerprint, Problem, VideoFacts, fingerprints, problems
+from untrimmed.sources.feature_grid import completed
+from untrimmed.sources.features import FeatureStore
+from untrimmed.sources.grid_fit import misfit
 from untrimmed.sources.media import find
 from untrimmed.sources.video_index import index
 
@@ -43,13 +49,24 @@ class Inspection:
 
 
 def inspect(recipe: Recipe) -> Job[Inspection]:
-    """Read the annotations of a recipe and open each of its videos.
+    """Read the annotations of a recipe and look at the file of each of its videos.
 
     Raises:
-        UserError: if the annotations cannot be read, or the folder of videos is missing.
+        UserError: if the annotations cannot be read, or the folder of files is missing.
     """
     annotations = read_annotations(recipe.data)
-    files = find(recipe.data.media, annotations.videos)
+    if isinstance(recipe.data, VideoData):
+        media = yield from _videos(annotations, recipe.data)
+        found = wrong_with(annotations, media, recipe.data.splits)
+    else:
+        others = yield from _features(annotations, recipe.data)
+        found = (*others, *wrong_with(annotations, None, recipe.data.splits))
+    return Inspection(fingerprints(annotations), tuple(sorted(found, key=_gravity)))
+
+
+def _videos(annotations: Annotations, data: VideoData) -> Job[dict[str, VideoFacts | str]]:
+    """What the file of each video says, or what is wrong with it."""
+    files = find(data.media, annotations.videos)
     media: dict[str, VideoFacts | str] = {}
     for number, id in enumerate(annotations.videos, start=1):
         if id in files:
@@ -61,8 +78,46 @@ def inspect(recipe: Recipe) -> Job[Inspection]:
             except MediaError as error:
                 media[id] = str(error)
         yield Progress("open the videos", number, len(annotations.videos))
-    found = wrong_with(annotations, media, recipe.data.splits)
-    return Inspection(fingerprints(annotations), found)
+    return media
+
+
+def _features(annotations: Annotations, data: FeatureData) -> Job[list[Problem]]:
+    """What is wrong with the features of each video, their grid, and their archives."""
+    found: list[Problem] = []
+    rows: dict[str, int] = {}
+    store = FeatureStore.open(data.features, videos=annotations.videos, readers=READERS)
+    for number, id in enumerate(annotations.videos, start=1):
+        try:
+            rows[id] = store.rows(id)
+        except MediaError as error:
+            found.append(Problem("no features", id, str(error), "error"))
+        yield Progress("look at the features", number, len(annotations.videos))
+    grid = completed(data.grid, data.features)
+    wrong = misfit(grid, list(annotations.videos.values()), rows)
+    if wrong is not None:
+        found.append(Problem("grid", "", f"data.grid: {wrong}", "error"))
+    for number, archive in enumerate(data.downloads, start=1):
+        problem = _download(archive)
+        if problem is not None:
+            found.append(problem)
+        yield Progress("check the downloads", number, len(data.downloads))
+    return found
+
+
+def _download(archive: Download) -> Problem | None:
+    """An archive that is there and is not what its publishers made; a missing one is no problem."""
+    if not archive.file.exists():
+        return None
+    with archive.file.open("rb") as content:
+        md5 = hashlib.file_digest(content, "md5").hexdigest()
+    if md5 == archive.md5:
+        return None
+    message = f"{archive.file}: its md5 is {md5}, published is {archive.md5}; download it again"
+    return Problem("download", "", message, "error")
+
+
+def _gravity(problem: Problem) -> str:
+    return problem.severity
 
 
 def wrong_with(
@@ -71,7 +126,7 @@ def wrong_with(
     """Everything that is wrong with a data set that is used in these splits, the grave first."""
     needed = [splits.train, splits.test, *filter(None, [splits.validation])]
     found = problems(annotations, media, training=splits.train, splits=needed)
-    return tuple(sorted(found, key=lambda problem: problem.severity))
+    return tuple(sorted(found, key=_gravity))
 
 
 def _splits(splits: Mapping[str, Fingerprint]) -> Iterator[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 
+from untrimmed.core.errors import ConfigError
 from untrimmed.data.windows import WindowShape
 from untrimmed.nn.detector import Detector
+from untrimmed.recipes.data import VideoData
 from untrimmed.recipes.recipe import Recipe
-from untrimmed.runs.dataset import window_shape
-from untrimmed.train.state import load_weights
 
 
 def device_here() -> torch.device:
@@ -18,27 +19,48 @@ def device_here() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def build_detector(recipe: Recipe, *, classes: int) -> tuple[Detector, WindowShape]:
-    """The untrained detector of a recipe, drawn from its seed, and the windows it sees.
+def build_detector(
+    recipe: Recipe, *, classes: int, channels: Sequence[int] | None = None
+) -> Detector:
+    """The untrained detector of a recipe, drawn from its seed.
+
+    Args:
+        classes: of the annotations; a detector of one class has but one.
+        channels: width of each set of features, where the recipe does not state them.
 
     Raises:
-        ConfigError: if clips and encoder do not fit.
+        ConfigError: if clips and encoder do not fit, or the widths of features are not known.
     """
+    data, model = recipe.data, recipe.model
+    told_apart = 1 if data.one_class else classes
+    if isinstance(data, VideoData):
+        torch.manual_seed(recipe.seed)
+        shape = window_shape(data, stride=model.encoder.build().stride)
+        torch.manual_seed(recipe.seed)
+        return cast(Detector, model.build(told_apart, cells=shape.cells))
+    if channels is None:
+        channels = [each.channels for each in data.features if each.channels is not None]
+        if len(channels) != len(data.features):
+            raise ConfigError(
+                "nothing says how wide they are; state channels", path="data.features"
+            )
     torch.manual_seed(recipe.seed)
-    stride = recipe.model.encoder.build().stride
-    shape = window_shape(recipe.data, stride=stride)
-    torch.manual_seed(recipe.seed)
-    return recipe.model.build(classes=classes, cells=shape.cells), shape
+    return cast(Detector, model.build(told_apart, cells=data.cells, channels=channels))
 
 
-def load_detector(
-    recipe: Recipe, weights: Path, *, classes: int, device: torch.device
-) -> tuple[Detector, WindowShape]:
-    """The detector of a recipe with trained weights, in evaluation, on `device`.
+def window_shape(data: VideoData, *, stride: int) -> WindowShape:
+    """The windows of a recipe, for an encoder of that stride.
 
     Raises:
-        UserError: if the weights do not fit the recipe.
+        ConfigError: if a clip is not a whole number of strides.
     """
-    detector, shape = build_detector(recipe, classes=classes)
-    load_weights(detector, weights)
-    return detector.to(device).eval(), shape
+    windows = data.windows
+    if windows.clip_frames % stride:
+        raise ConfigError(
+            f"{windows.clip_frames} frames are not a whole number of strides of {stride},"
+            " as the encoder has them",
+            path="data.windows.clip_frames",
+        )
+    return WindowShape(
+        fps=windows.fps, clip_frames=windows.clip_frames, clips=windows.clips, stride=stride
+    )

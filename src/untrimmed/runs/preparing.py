@@ -10,6 +10,7 @@ from untrimmed.core.errors import ConfigError, MediaError
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import read_annotations
 from untrimmed.runs.progress import Job, Progress
+from untrimmed.runs.video_data import video_settings
 from untrimmed.sources.media import find, prepared_copies
 from untrimmed.sources.prepare import prepare
 
@@ -38,7 +39,7 @@ def prepare_all(recipe: Recipe, *, kind: Kind) -> Job[Prepared]:
         ConfigError: if the recipe names no such folder.
         UserError: if annotations or videos are missing.
     """
-    data = recipe.data
+    data = video_settings(recipe)
     if data.prepared is None:
         raise ConfigError("name a folder for the copies", path="data.prepared")
     ids = list(read_annotations(data).videos)

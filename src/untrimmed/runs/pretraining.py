@@ -9,10 +9,11 @@ import torch
 from untrimmed.core.errors import ConfigError
 from untrimmed.data.labelled_clips import LabelledClips
 from untrimmed.recipes.recipe import Recipe
-from untrimmed.runs.dataset import OpenData, open_data, split_of, window_shape
+from untrimmed.runs.dataset import readable, split_of
 from untrimmed.runs.folder import RunFolder
-from untrimmed.runs.networks import device_here
+from untrimmed.runs.networks import device_here, window_shape
 from untrimmed.runs.progress import Job, Progress
+from untrimmed.runs.video_data import OpenVideos, open_videos
 from untrimmed.train.journal import Journal
 from untrimmed.train.optimizer import optimizer_for
 from untrimmed.train.pretrain import CellClassifier, balanced_accuracy, clip_batches, form
@@ -21,7 +22,7 @@ from untrimmed.train.state import save_weights
 VALIDATION_BATCHES = 20
 
 
-def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenData | None = None) -> Job[float]:
+def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenVideos | None = None) -> Job[float]:
     """Train the encoder as the recipe says and write it into the folder.
 
     Returns:
@@ -37,7 +38,7 @@ def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenData | None = None)
         raise ConfigError("this recipe forms no encoder: it has no such part", path="pretrain")
     splits = recipe.data.splits
     names = [splits.train, *([splits.validation] if splits.validation else [])]
-    data = data or open_data(recipe.data, splits=names)
+    data = data or open_videos(recipe, splits=names)
     folder.start(recipe, data.annotations.classes)
 
     torch.manual_seed(recipe.seed)
@@ -51,7 +52,7 @@ def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenData | None = None)
         _clips(recipe, data, splits.train, stride=classifier.encoder.stride),
         steps=steps,
         batch=config.batch,
-        workers=recipe.data.workers,
+        workers=data.settings.workers,
     )
     with Journal(folder.pretraining_journal, last_step=0) as journal:
         for step in form(
@@ -59,7 +60,7 @@ def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenData | None = None)
             batches,
             optimizer=optimizer,
             factor=lambda number: schedule.factor(number, steps=steps),
-            augmentation=recipe.data.augment,
+            augmentation=data.settings.augment,
             generator=torch.Generator().manual_seed(recipe.seed),
             bf16=recipe.train.bf16,
             device=device,
@@ -81,10 +82,10 @@ def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenData | None = None)
     return balanced_accuracy(copy.deepcopy(classifier).eval(), held_out, device=device)
 
 
-def _clips(recipe: Recipe, data: OpenData, split: str, *, stride: int) -> LabelledClips:
-    shape = window_shape(recipe.data, stride=stride)
+def _clips(recipe: Recipe, data: OpenVideos, split: str, *, stride: int) -> LabelledClips:
+    shape = window_shape(data.settings, stride=stride)
     return LabelledClips(
-        data.readable(split_of(data.annotations, split, setting="data.splits")),
+        readable(data, split_of(data.annotations, split, setting="data.splits")),
         data.media,
         classes=len(data.annotations.classes),
         fps=shape.fps,

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from untrimmed.core.annotations import Annotations
+from untrimmed.core.annotations import Annotations, Fault
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import ConfigError, FormatError
 from untrimmed.detect.classify import classified, read_class_scores
@@ -27,10 +27,12 @@ class Scored:
     Args:
         scores: by threshold and class, with the rules.
         videos: how many were scored.
+        faults: actions that the annotations state and that are not scored, for they cannot be.
     """
 
     scores: Scores
     videos: int
+    faults: tuple[Fault, ...]
 
     def json(self) -> str:
         """One object; a class without actions has null."""
@@ -122,7 +124,7 @@ def score_files(
         found = _fused(found, class_scores, classes=len(truth.classes), top=top_classes)
         rules = replace(protocol, name=f"{protocol.name} with class scores of {class_scores.name}")
     table = score(truth.actions, found, protocol=rules, classes=truth.classes)
-    return Scored(table, len(truth.videos))
+    return Scored(table, len(truth.videos), truth.faults)
 
 
 def read_pair(

@@ -15,29 +15,33 @@ from torch import Tensor, nn
 class Averaged:
     """An exponential moving average of a model's weights.
 
-    Update n, from 0, keeps min(decay, (1 + n) / (10 + n)) of the average, so that the first
-    weights are soon forgotten and a short run is not scored with them.
+    With a warm-up, update n, from 0, keeps min(decay, (1 + n) / (10 + n)) of the average, so that
+    the first weights are soon forgotten and a short run is not scored with them.
 
     Args:
         model: the trained one; it is copied, never changed.
         decay: share of the average that an update keeps, in [0, 1).
+        warm_up: whether the first updates keep less.
 
     Attributes:
         module: the average, in evaluation and without gradients, on the device of `model`.
         updates: how many there have been.
     """
 
-    def __init__(self, model: nn.Module, *, decay: float) -> None:
+    def __init__(self, model: nn.Module, *, decay: float, warm_up: bool = True) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"a decay of {decay}: it must lie in [0, 1)")
         self.decay = decay
+        self.warm_up = warm_up
         self.updates = 0
         self.module = copy.deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Move the average towards the weights of `model`; its buffers are copied as they are."""
-        keep = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        keep = self.decay
+        if self.warm_up:
+            keep = min(keep, (1 + self.updates) / (10 + self.updates))
         averages: list[Tensor] = list(self.module.parameters())
         weights: list[Tensor] = list(model.parameters())
         torch._foreach_lerp_(averages, weights, 1 - keep)

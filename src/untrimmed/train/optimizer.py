@@ -105,14 +105,14 @@ def _is_matrix(name: str, parameter: nn.Parameter) -> bool:
 class Schedule:
     """The learning rate of a step, as a share of the optimizer's own.
 
-    The warm-up runs beside the rest, which starts with the first step too: their shares are
-    multiplied.
-
     Args:
         kind: `cosine` falls to `floor` and, in each further cycle, again from 1; `multistep` is
             multiplied by `gamma` at each milestone.
-        warmup_steps: steps until the full rate is reached.
+        warmup_steps: steps until the full rate is reached; or `warmup_epochs`, the same in epochs.
         warmup_from: share in the first step, from which the warm-up rises evenly.
+        warmup: `beside` the rest, which starts with the first step too, and their shares are
+            multiplied; or `before` it: the last step of the warm-up has the full rate, and the
+            rest has only the steps that follow.
         floor: share at the end of a cycle.
         cycles: number of them in the run, all equally long.
         milestones: as shares of the run, as in (0.8,) for epoch 8 of 10.
@@ -122,12 +122,15 @@ class Schedule:
             rises in every step all the same.
 
     Source: TALLFormer's THUMOS14 training is `cosine` with `floor` 0.01, a cycle and a hundred
-    stairs for each 100 epochs, and 500 steps of warm-up from 0.1.
+    stairs for each 100 epochs, and 500 steps of warm-up from 0.1.  ActionFormer's is `cosine` after
+    five epochs of warm-up from 0.
     """
 
     kind: Literal["constant", "cosine", "multistep"] = "cosine"
     warmup_steps: int = 0
+    warmup_epochs: float = 0.0
     warmup_from: float = 0.1
+    warmup: Literal["beside", "before"] = "beside"
     floor: float = 0.0
     cycles: int = 1
     milestones: tuple[float, ...] = ()
@@ -137,38 +140,57 @@ class Schedule:
     def __post_init__(self) -> None:
         if not 0 <= self.warmup_from <= 1 or not 0 <= self.floor <= 1:
             raise ValueError("warmup_from and floor are shares: they must lie in [0, 1]")
-        if self.warmup_steps < 0:
-            raise ValueError(f"warmup_steps must be at least 0, got {self.warmup_steps}")
+        if self.warmup_steps < 0 or self.warmup_epochs < 0:
+            raise ValueError("warmup_steps and warmup_epochs must be at least 0")
+        if self.warmup_steps and self.warmup_epochs:
+            raise ValueError("give warmup_steps or warmup_epochs, not both")
         if self.cycles < 1 or (self.stairs is not None and self.stairs < 1):
             raise ValueError("cycles and stairs must be at least 1")
         if not all(0 < milestone < 1 for milestone in self.milestones):
             raise ValueError(f"milestones must lie between 0 and 1, got {self.milestones}")
 
-    def factor(self, step: int, *, steps: int) -> float:
+    def factor(self, step: int, *, steps: int, epochs: float | None = None) -> float:
         """Share of the learning rate in a step, in [0, 1].
 
         Args:
             step: from 0.
             steps: of the whole run.
+            epochs: of the whole run, if there are any.
 
         Raises:
-            ValueError: if the run has no such step.
+            ValueError: if the run has no such step, or a warm-up is given in epochs and the run
+                has none.
         """
         if not 0 <= step < steps:
             raise ValueError(f"step {step} of a run of {steps} steps")
+        warm = self._warm_steps(steps, epochs)
+        if self.warmup == "beside":
+            return self._rest(step, steps) * self._warmth(step, warm)
+        if step < warm:
+            return self._warmth(step, max(warm - 1, 1))
+        return self._rest(step - warm, steps - warm)
+
+    def _warm_steps(self, steps: int, epochs: float | None) -> int:
+        if not self.warmup_epochs:
+            return self.warmup_steps
+        if epochs is None:
+            raise ValueError("warmup_epochs in a run without epochs; give warmup_steps")
+        return round(steps * self.warmup_epochs / epochs)
+
+    def _rest(self, step: int, steps: int) -> float:
+        """The share without a warm-up."""
         done, of = step, steps
         if self.stairs is not None:
             done, of = step * self.stairs // steps, self.stairs
         if self.kind == "cosine":
             turn = math.pi * (done * self.cycles % of) / of
-            share = self.floor + (1 - self.floor) * (1 + math.cos(turn)) / 2
-        elif self.kind == "multistep":
-            share = self.gamma ** sum(done >= round(at * of) for at in self.milestones)
-        else:
-            share = 1.0
-        return share * self._warmth(step)
+            return self.floor + (1 - self.floor) * (1 + math.cos(turn)) / 2
+        if self.kind == "multistep":
+            return self.gamma ** sum(done >= round(at * of) for at in self.milestones)
+        return 1.0
 
-    def _warmth(self, step: int) -> float:
-        if step >= self.warmup_steps:
+    def _warmth(self, step: int, warm: int) -> float:
+        """Rises evenly from `warmup_from` in step 0 to 1 in step `warm`."""
+        if step >= warm:
             return 1.0
-        return 1 - (1 - self.warmup_from) * (1 - step / self.warmup_steps)
+        return 1 - (1 - self.warmup_from) * (1 - step / warm)

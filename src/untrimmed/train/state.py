@@ -88,7 +88,7 @@ class State:
                 f"{path}: wanted generators {sorted(self.generators)},"
                 f" got {sorted(state['generators'])}"
             )
-        _check(self.model, state["model"], path)
+        check_weights(self.model, state["model"], path)
         self._load_optimizer(state["optimizer"], path)
         self.model.load_state_dict(state["model"])
         if self.averaged is not None:
@@ -147,7 +147,7 @@ def load_weights(module: nn.Module, path: Path) -> dict[str, str]:
         raise UserError(f"{path}: there is no such file") from error
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a whole safetensors file: {error}") from error
-    _check(module, tensors, path)
+    check_weights(module, tensors, path)
     module.load_state_dict(tensors)
     return metadata
 
@@ -178,8 +178,15 @@ def _move(generator: torch.Generator | np.random.Generator, position: Any) -> No
         generator.bit_generator.state = position
 
 
-def _check(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse weights that do not fit, with all that is wrong in one message."""
+def check_weights(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse weights that do not fit a module.
+
+    Args:
+        path: where they come from, for the message.
+
+    Raises:
+        UserError: naming all that is missing, unexpected or of another shape.
+    """
     own = module.state_dict()
     report = [
         _listed("missing", own.keys() - tensors.keys()),

@@ -5,7 +5,7 @@ import pytest
 
 from untrimmed.core.errors import UserError
 from untrimmed.recipes.recipe import read_recipe
-from untrimmed.runs.detection import detect, video_files
+from untrimmed.runs.detection import detect, named_files
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.progress import finish
 from untrimmed.runs.training import train
@@ -44,10 +44,10 @@ def test_real_videos_of_all_kinds_are_detected_in(trained, tmp_path):
 
 def test_two_videos_of_one_name_are_refused(tmp_path):
     files = [tmp_path / "a" / "x.mp4", tmp_path / "b" / "x.mp4"]
-    with pytest.raises(UserError, match=r"two videos are called x: .*a.x\.mp4 and .*b.x\.mp4"):
-        video_files(files)
+    with pytest.raises(UserError, match=r"two files are called x: .*a.x\.mp4 and .*b.x\.mp4"):
+        named_files(files)
 
 
 def test_a_folder_without_videos_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no video file in this folder"):
-        video_files([tmp_path])
+    with pytest.raises(UserError, match="no file to detect in"):
+        named_files([tmp_path])

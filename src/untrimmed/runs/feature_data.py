@@ -1,0 +1,250 @@
+"""A data set of features: opened, trained on, detected in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from untrimmed.core.annotations import Annotations, Video
+from untrimmed.core.detections import Detections
+from untrimmed.core.errors import ConfigError, MediaError
+from untrimmed.data.collate import batches
+from untrimmed.data.feature_dataset import (
+    FeatureBatch,
+    FeatureSample,
+    TrainingFeatures,
+    collate_features,
+    whole_video,
+)
+from untrimmed.data.torch_file import READERS
+from untrimmed.detect.sequence import detect_sequence
+from untrimmed.nn.detector import Detector
+from untrimmed.recipes.data import FeatureData
+from untrimmed.recipes.recipe import Recipe
+from untrimmed.runs.dataset import Stage, read_annotations, videos_of
+from untrimmed.runs.networks import build_detector
+from untrimmed.runs.progress import Job, Progress
+from untrimmed.sources.arrays import KINDS
+from untrimmed.sources.feature_grid import FeatureGrid, completed
+from untrimmed.sources.features import FeatureStore
+from untrimmed.sources.media import find
+from untrimmed.train.features import FeatureLessons
+from untrimmed.train.loop import Lesson
+
+
+@dataclass(frozen=True)
+class OpenFeatures:
+    """Annotations joined with readable features.
+
+    Args:
+        store: reads the features of a video.
+        grid: where their cells lie; what the recipe leaves open is taken from sidecars.
+        failed: what is wrong with each video that cannot be read.
+        media: the videos themselves, where they are known.
+    """
+
+    recipe: Recipe
+    annotations: Annotations
+    store: FeatureStore
+    grid: FeatureGrid
+    failed: dict[str, str]
+    media: dict[str, Path]
+
+    @property
+    def settings(self) -> FeatureData:
+        """Those of the data."""
+        return feature_settings(self.recipe)
+
+    def facts(self) -> None:
+        """Features say nothing of their videos."""
+
+    def build(self) -> Detector:
+        """The untrained detector of the recipe, drawn from its seed."""
+        return build_detector(
+            self.recipe, classes=len(self.annotations.classes), channels=self.store.channels
+        )
+
+    def lessons(
+        self, detector: Detector, videos: Sequence[Video], *, at: Stage
+    ) -> Job[SequenceLessons]:
+        """What `detector` is trained with."""
+        yield Progress("open the features", len(videos), len(videos))
+        data = self.settings
+        return SequenceLessons(
+            features=TrainingFeatures(
+                videos,
+                self.store,
+                grid=self.grid,
+                cells=data.cells,
+                share=data.least_share,
+                crop=data.crop,
+                clean=data.clean,
+                cut_off=data.cut_off,
+                one_class=data.one_class,
+                classes=len(self.annotations.classes),
+                seed=self.recipe.seed,
+            ),
+            lessons=FeatureLessons(
+                detector=detector, bf16=self.recipe.train.bf16, device=at.device
+            ),
+            workers=data.workers,
+        )
+
+    def detect(self, detector: Detector, video: Video, *, device: torch.device) -> Detections:
+        """Actions found in one video; raises MediaError if it cannot be read."""
+        sample = whole_video(self.store, video, self.grid)
+        return _found(self.recipe, detector, sample, duration_s=video.duration_s, device=device)
+
+    def file(self, video: str) -> Path | None:
+        """The file that shows a video, if there is one."""
+        return self.media.get(video)
+
+
+@dataclass(frozen=True)
+class SequenceLessons:
+    """What a detector is trained with on features."""
+
+    features: TrainingFeatures
+    lessons: FeatureLessons
+    workers: int
+
+    def batches(self, keys: Sequence[list[tuple[int, int]]]) -> Iterator[FeatureBatch]:
+        """Batches by their keys."""
+        return batches(
+            self.features, keys, collate=collate_features(self.features.cells), workers=self.workers
+        )
+
+    def __call__(self, batch: FeatureBatch, number: int) -> Lesson:  # noqa: ARG002
+        """Losses of a batch; what step it is does not matter."""
+        return self.lessons(batch)
+
+    def save(self, step: int) -> None:
+        """Nothing is remembered from step to step."""
+
+    def clean(self, step: int) -> None:
+        """Nothing is remembered from step to step."""
+
+
+def feature_settings(recipe: Recipe) -> FeatureData:
+    """The data of a recipe that must be of features.
+
+    Raises:
+        ConfigError: if it is of videos.
+    """
+    if not isinstance(recipe.data, FeatureData):
+        raise ConfigError("this is about features, but the recipe is of videos", path="data")
+    return recipe.data
+
+
+def open_features(recipe: Recipe, *, splits: Sequence[str]) -> OpenFeatures:
+    """Annotations and features of some splits; the file of every video is looked at once.
+
+    Raises:
+        ConfigError: if a split is not there.
+        FormatError: if the annotations cannot be read.
+        MediaError: if a file of features is missing where the recipe wants all, or none of the
+            videos has features that can be read.
+    """
+    data = feature_settings(recipe)
+    annotations = read_annotations(data)
+    wanted = videos_of(annotations, splits)
+    store = FeatureStore.open(data.features, videos=[video.id for video in wanted], readers=READERS)
+    failed: dict[str, str] = {}
+    for video in wanted:
+        try:
+            store.rows(video.id)
+        except MediaError as error:
+            if data.missing == "stop":
+                raise
+            failed[video.id] = str(error)
+    if len(failed) == len(wanted):
+        first = next(iter(failed.values()), "the splits are empty")
+        raise MediaError(
+            f"none of the {len(wanted)} videos has features: {first}", file=data.features[0].path
+        )
+    media = {} if data.media is None else find(data.media, (video.id for video in wanted))
+    grid = completed(data.grid, data.features)
+    return OpenFeatures(recipe, annotations, store, grid, failed, media)
+
+
+def features_in(folder: Path) -> dict[str, Path]:
+    """Files of features in a folder by their name without ending, sorted."""
+    kinds = (*KINDS, *READERS)
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in kinds)
+    return {path.stem: path for path in files}
+
+
+def open_alone(recipe: Recipe, files: Mapping[str, Path]) -> FeatureStore:
+    """Features of single files, made as those of the recipe; a file is asked for by its path.
+
+    Raises:
+        ConfigError: if the recipe joins several sets.
+        MediaError: if none of the files can be read.
+    """
+    data = feature_settings(recipe)
+    if len(data.features) > 1:
+        raise ConfigError(
+            f"the run joins {len(data.features)} sets of features; name the videos in an"
+            " annotation file, without actions, and use `untrimmed evaluate`",
+            path="data.features",
+        )
+    anywhere = replace(data.features[0], path=Path(), prefix="", suffix=None)
+    videos = [_alone(file) for file in files.values()]
+    return FeatureStore.open([anywhere], videos=videos, readers=READERS)
+
+
+def _alone(file: Path) -> str:
+    """What `open_alone` calls the video of a file."""
+    return str(file.absolute().with_suffix(""))
+
+
+def detect_alone(
+    recipe: Recipe,
+    store: FeatureStore,
+    fps: float | None,
+    detector: Detector,
+    file: Path,
+    device: torch.device,
+) -> tuple[Detections, float]:
+    """What is found in a file of features, and the seconds that they cover.
+
+    Raises:
+        ConfigError: if nothing says at what rate the video was encoded, or how long it is.
+        MediaError: if the file cannot be read.
+    """
+    data = feature_settings(recipe)
+    grid = completed(data.grid, [replace(data.features[0], path=file.parent)])
+    if grid.step_frames is None:
+        raise ConfigError(
+            "needed, for a file alone does not say how long its video is",
+            path="data.grid.step_frames",
+        )
+    video = Video(id=_alone(file), duration_s=math.inf, fps=fps)
+    duration_s = grid.covered_s(video, store.rows(video.id))
+    sample = whole_video(store, video, grid)
+    return _found(recipe, detector, sample, duration_s=duration_s, device=device), duration_s
+
+
+def _found(
+    recipe: Recipe,
+    detector: Detector,
+    sample: FeatureSample,
+    *,
+    duration_s: float,
+    device: torch.device,
+) -> Detections:
+    cells = sample.features.shape[-1]
+    return detect_sequence(
+        detector,
+        sample.features,
+        grid=sample.grid,
+        duration_s=duration_s,
+        length=recipe.model.padded(cells, cells=feature_settings(recipe).cells),
+        suppression=recipe.detect.suppression,
+        device=device,
+        bf16=recipe.train.bf16,
+    )
