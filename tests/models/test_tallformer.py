@@ -1,13 +1,17 @@
 """TALLFormer as it is put together."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from untrimmed.core.config import dump, load
 from untrimmed.models import tallformer
 from untrimmed.nn.encoders import video_swin
-from untrimmed.nn.heads import anchor
+from untrimmed.nn.heads import anchor, refined_point
 from untrimmed.nn.protocols import Encoder, Head, Temporal
+from untrimmed.nn.video_class import Config as VideoClass
 from untrimmed.tensors import Clips, Padded, Targets, pad
 
 CHANNELS, CELLS, CLASSES = 16, 24, 3
@@ -109,3 +113,82 @@ def test_under_autocast_everything_is_finite(detector):
 def test_foreign_weights_are_refused():
     with pytest.raises(ValueError, match=r"neck\.4\.weight is not a weight of the authors"):
         tallformer.rename({"neck.4.weight": torch.zeros(1)})
+
+
+# as on ActivityNet
+
+ANET = replace(
+    CONFIG,
+    head=refined_point.Config(
+        stacked=1, groups=2, steps=4, ranges=((0.0, 12.0), (6.0, 24.0), (12.0, 96.0))
+    ),
+    pyramid="convolutional",
+    pyramid_levels=3,
+    fpn_norm="group",
+    groups=2,
+    video_class=VideoClass(dropout=0.0),
+)
+
+
+@pytest.fixture(params=["encoder", "consistency"])
+def anet(request):
+    torch.manual_seed(0)
+    config = replace(ANET, video_class=VideoClass(dropout=0.0, features=request.param))
+    detector = config.build(CLASSES, cells=CELLS)
+    for weight in detector.head.parameters():
+        if weight.ndim > 1:
+            torch.nn.init.xavier_uniform_(weight)
+    return detector.eval()
+
+
+def test_the_class_is_told_from_the_features_of_the_choice(anet, features):
+    whole = (
+        features
+        if anet.temporal.whole == 0
+        else anet.temporal.parts[1](anet.temporal.parts[0](features))
+    )
+    mean = whole.values.sum(-1) / whole.valid.sum(-1, keepdim=True)
+    torch.testing.assert_close(anet.locate(features).logits, anet.head.classifier(mean))
+
+
+def test_as_on_activitynet_a_batch_is_its_videos_one_by_one(anet, features):
+    together = anet.head.candidates(anet.locate(features))
+    alone = anet.head.candidates(anet.locate(Padded.whole(features.values[1:, :, :13])))
+    found, wanted = (candidates.scores.amax(-1) > 0 for candidates in (together, alone))
+    torch.testing.assert_close(together.scores[1][found[1]], alone.scores[0][wanted[0]])
+    torch.testing.assert_close(together.segments[1][found[1]], alone.segments[0][wanted[0]])
+
+
+def test_as_on_activitynet_every_parameter_gets_a_gradient(anet):
+    anet.train()
+    output = anet(window(2, place=[[0, 2, 5], [1, 4, 3]]))
+    actions = [Targets(torch.tensor([[2.0, 9.0], [1.0, 23.0]]), torch.tensor([1, 2]))] * 2
+    sum(anet.head.loss(output.raw, actions).values()).backward()
+    missing = [name for name, p in anet.named_parameters() if p.grad is None or not p.grad.any()]
+    assert missing == []
+
+
+def test_as_on_activitynet_a_candidate_is_of_two_classes(anet, features):
+    scores = anet.head.candidates(anet.locate(features)).scores
+    assert scores.shape[-1] == CLASSES
+    assert [int(video.amax(0).count_nonzero()) for video in scores] == [2, 2]
+
+
+def test_settings_are_read_by_name():
+    settings = {
+        "encoder": {"name": "i3d", "projection": 512},
+        "head": {"name": "refined_point", "unit": 0.5},
+        "pyramid": "convolutional",
+        "fpn_norm": "group",
+        "video_class": {"likeliest": 1},
+    }
+    config = load(tallformer.Config, settings)
+    assert config.encoder.projection == 512
+    assert config.head.unit == 0.5
+    assert config.video_class == VideoClass(likeliest=1)
+    assert load(tallformer.Config, dump(config)) == config
+
+
+def test_a_pyramid_without_levels_is_refused():
+    with pytest.raises(ValueError, match="pyramid_levels must be above 0, got 0"):
+        tallformer.Config(pyramid_levels=0)

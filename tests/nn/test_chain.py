@@ -1,5 +1,6 @@
 """Parts one after another."""
 
+import pytest
 import torch
 
 from untrimmed.nn.protocols import Temporal
@@ -30,3 +31,18 @@ def test_a_last_sequence_is_the_only_level():
     (level,) = chain(features).levels
     assert torch.equal(level.values, chain.parts[0](features).values)
     assert chain.strides == chain(features).strides == (2,)
+
+
+@pytest.mark.parametrize("seen", [0, 1, 2])
+def test_what_some_parts_have_seen_stands_for_the_whole(seen):
+    chain = Chain(Reduce(3, 4, factor=2), Reduce(4, 6, factor=4), whole=seen)
+    x = features = Padded.whole(torch.randn(1, 3, 16))
+    for part in chain.parts[:seen]:
+        x = part(x)
+    whole = chain(features).whole
+    assert torch.equal(whole.values, x.values)
+    assert torch.equal(whole.valid, x.valid)
+
+
+def test_nothing_stands_for_the_whole_unless_asked_for():
+    assert Chain(Reduce(3, 4, factor=2))(Padded.whole(torch.randn(1, 3, 8))).whole is None

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from untrimmed.nn.ops.losses import diou, sigmoid_focal
+from untrimmed.nn.ops.losses import diou, giou, sigmoid_focal, softmax_focal
 
 
 def test_focal_loss_without_focus_is_cross_entropy():
@@ -89,3 +89,38 @@ def test_losses_of_nothing_are_a_differentiable_zero():
     segments = torch.zeros(0, 2, requires_grad=True)
     diou(segments, torch.zeros(0, 2)).sum().backward()
     assert segments.grad.shape == (0, 2)
+
+
+def test_softmax_focal_loss_without_focus_is_cross_entropy_by_weight():
+    logits, labels = torch.randn(5, 3), torch.tensor([0, 2, 1, 0, 2])
+    loss = softmax_focal(logits, labels, alpha=0.25, gamma=0.0, eps=0.0)
+    weight = torch.tensor([0.25, 0.75, 0.75, 0.25, 0.75])
+    torch.testing.assert_close(loss, weight * F.cross_entropy(logits, labels, reduction="none"))
+
+
+def test_softmax_focal_loss_of_a_coin_toss():
+    loss = softmax_focal(torch.zeros(2, 2), torch.tensor([0, 1]), eps=0.0)
+    assert loss.tolist() == pytest.approx([0.25 * 0.25 * math.log(2), 0.75 * 0.25 * math.log(2)])
+
+
+def test_softmax_focal_loss_and_its_gradient_are_finite_for_saturated_logits():
+    logits = torch.tensor([[1e4, 0.0], [0.0, 1e4], [-1e4, 0.0]], requires_grad=True)
+    loss = softmax_focal(logits, torch.tensor([1, 1, 0]))
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert logits.grad.isfinite().all()
+
+
+def test_giou_of_the_target_is_0_and_apart_it_grows_with_the_gap():
+    target = torch.tensor([[10.0, 14.0]]).expand(4, 2)
+    segments = torch.tensor([[10.0, 14.0], [12.0, 16.0], [15.0, 19.0], [90.0, 94.0]])
+    wanted = [0.0, 1 - 2 / 6, 1 + 1 / 9, 1 + 76 / 84]
+    assert giou(segments, target).tolist() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_giou_of_segments_without_length_is_1_with_a_finite_gradient():
+    segments = torch.zeros(1, 2, requires_grad=True)
+    loss = giou(segments, torch.zeros(1, 2))
+    loss.sum().backward()
+    assert loss.tolist() == [1]
+    assert segments.grad.isfinite().all()

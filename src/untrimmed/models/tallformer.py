@@ -1,15 +1,20 @@
 """TALLFormer: Temporal Action Localization with a Long-memory Transformer.
 
 Cheng & Bertasius, ECCV 2022.  A few clips of a window are encoded at each step (sec. 3.1), the
-others are remembered (3.2); a transformer makes the two agree (3.3), and a pyramid with anchors
-finds the actions (3.4).  On THUMOS14 with Video Swin-B, mAP at tIoU 0.3 / 0.5 / 0.7 and average
-over 0.3 ... 0.7:
+others are remembered (3.2); a transformer makes the two agree (3.3), and a pyramid with a head
+finds the actions (3.4): with anchors, as in DaoTAD, or, on ActivityNet, with guesses that are
+refined, as in AFSD, and a classifier of whole videos.  With Video Swin-B, mAP on THUMOS14 at tIoU
+0.3 / 0.5 / 0.7 and average over 0.3 ... 0.7; on ActivityNet-1.3 at 0.5 / 0.75 / 0.95 and average
+over 0.5 ... 0.95:
 
-    paper, table 2     76.1 / 63.1 / 34.2   59.0
-    here               not measured
+                       THUMOS14                   ActivityNet-1.3
+    paper, table 2     76.1 / 63.1 / 34.2   59.0  54.1 / 36.2 / 7.9   35.6
+    here               not measured               not measured
 
 This file says what the network is.  Which clips are encoded, and how it is trained, is not its
-business.  Sizes that the paper leaves open are those of the authors' THUMOS14 code.
+business.  Sizes that the paper leaves open are by default those of the authors' THUMOS14 code.
+Their ActivityNet code has `head: {name: refined_point}`, `pyramid: convolutional`,
+`fpn_width: 512`, `fpn_norm: group` and `video_class: {}`.
 """
 
 from __future__ import annotations
@@ -17,19 +22,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
 from untrimmed.core.config import Choice
 from untrimmed.nn.detector import Detector
 from untrimmed.nn.encoders import video_swin
-from untrimmed.nn.heads import anchor
+from untrimmed.nn.heads import anchor, refined_point
+from untrimmed.nn.layers.normed_conv import Norm
 from untrimmed.nn.temporal.chain import Chain
 from untrimmed.nn.temporal.consistency import Consistency
 from untrimmed.nn.temporal.fpn import FPN
 from untrimmed.nn.temporal.reduce import Reduce
+from untrimmed.nn.temporal.strided_pyramid import StridedPyramid
 from untrimmed.nn.temporal.tdm import TDM
+from untrimmed.nn.video_class import Config as VideoClass
+from untrimmed.nn.video_class import VideoClassHead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +50,16 @@ class Config:
         width: channels between encoder and pyramid.
         reduce: encoder cells per cell of the transformer, a power of two.
         consistency_layers: L of eq. 1.
-        pyramid_kernels: cells that a cell of level 1, 2, ... attends to.
+        pyramid: how cells are halved from level to level, by a `transformer` or `convolutional`.
+        pyramid_heads, pyramid_kernels, pyramid_dropout: of the transformer; kernels are the cells
+            that a cell of level 1, 2, ... attends to.
+        pyramid_levels: of the convolutional one; the transformer has one more than kernels.
         fpn_width: channels that the head sees.
+        fpn_norm: over the batch, or over groups of channels of each video.
+        groups: of channels, where they are normalised in groups; the head has a setting of its
+            own.
+        video_class: a classifier of whole videos, for which the head is of a single class; none
+            if null.
         clips_at_once: clips in one call of the encoder, all if null; spends time to save memory.
     """
 
@@ -55,15 +72,22 @@ class Config:
     consistency_layers: int = 3
     consistency_heads: int = 16
     consistency_drop_path: float = 0.1
+    pyramid: Literal["transformer", "convolutional"] = "transformer"
     pyramid_heads: int = 8
     pyramid_kernels: tuple[int, ...] = (7, 7, 5, 5)
     pyramid_dropout: float = 0.1
+    pyramid_levels: int = 6
     fpn_width: int = 256
+    fpn_norm: Norm = "batch"
+    groups: int = 32
+    video_class: VideoClass | None = None
     clips_at_once: int | None = None
 
     def __post_init__(self) -> None:
         if self.clips_at_once is not None and self.clips_at_once < 1:
             raise ValueError(f"clips_at_once must be above 0 or null, got {self.clips_at_once}")
+        if self.pyramid_levels < 1:
+            raise ValueError(f"pyramid_levels must be above 0, got {self.pyramid_levels}")
 
     def build(self, classes: int, *, cells: int) -> Detector:
         """The detector, with first values of its own; public weights come by `rename`.
@@ -76,14 +100,19 @@ class Config:
         """
         encoder = self.encoder.build()
         temporal = self.temporal(encoder.channels, cells=cells)
-        head = self.head.build(temporal.channels, classes, temporal.strides)
+        told_apart = classes if self.video_class is None else 1
+        head = self.head.build(temporal.channels, told_apart, temporal.strides)
+        if self.video_class is not None:
+            seen = encoder.channels if self.video_class.features == "encoder" else self.width
+            head = VideoClassHead(self.video_class, head, channels=seen, classes=classes)
         return Detector(encoder, temporal, head, clips_at_once=self.clips_at_once)
 
     def temporal(self, channels: int, *, cells: int) -> Chain:
         """What stands between an encoder of that many channels and the head."""
         # Deviates: no part sees padding.  The authors have no mask: behind the end of a short video
         # stand zeros, or features of black frames.  Equal where all is valid; else not measured.
-        levels = 1 + len(self.pyramid_kernels)
+        pyramid = self._pyramid()
+        whole = {"encoder": 0, "consistency": 2}
         return Chain(
             Reduce(channels, self.width, factor=self.reduce),  # 2 -> 8 frames per cell
             Consistency(  # sec. 3.3
@@ -93,54 +122,89 @@ class Config:
                 drop_path=self.consistency_drop_path,
                 max_cells=-(-cells // self.reduce),
             ),
-            TDM(  # sec. 3.4, from here on
+            pyramid,  # sec. 3.4, from here on
+            FPN(
                 self.width,
-                levels=levels,
-                heads=self.pyramid_heads,
-                kernels=self.pyramid_kernels,
-                dropout=self.pyramid_dropout,
+                self.fpn_width,
+                levels=len(pyramid.strides),
+                norm=self.fpn_norm,
+                groups=self.groups,
             ),
-            FPN(self.width, self.fpn_width, levels=levels),
+            whole=None if self.video_class is None else whole[self.video_class.features],
+        )
+
+    def _pyramid(self) -> TDM | StridedPyramid:
+        if self.pyramid == "convolutional":
+            return StridedPyramid(self.width, levels=self.pyramid_levels, groups=self.groups)
+        return TDM(
+            self.width,
+            levels=1 + len(self.pyramid_kernels),
+            heads=self.pyramid_heads,
+            kernels=self.pyramid_kernels,
+            dropout=self.pyramid_dropout,
         )
 
 
 def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' THUMOS14 weights under the names they have here.
+    """The authors' weights under the names they have here.
 
     Tables that can be computed are left out.
 
     Args:
-        state: by the authors' keys: `backbone.`, `neck.` and `head.`, or some of these.
+        state: by the authors' keys: `backbone.`, `neck.` and `head.` of their THUMOS14 code,
+            `backbone.` and `coarse_pyramid_detection.` of their ActivityNet code, or some of
+            these.
 
     Raises:
         ValueError: if a key is none of theirs.
     """
-    encoder = video_swin.rename(_below("backbone.", state))
-    head = anchor.rename(_below("head.", state))
-    renamed = {f"encoder.{key}": value for key, value in encoder.items()}
-    renamed |= {f"head.{key}": value for key, value in head.items()}
+    state = {_as_on_thumos14(key): value for key, value in state.items()}
+    renamed: dict[str, Tensor] = {}
+    for prefix, ours, rename_part in _PARTS:
+        part = rename_part(_below(prefix, state))
+        renamed |= {f"{ours}{key}": value for key, value in part.items()}
+    prefixes = tuple(prefix for prefix, *_ in _PARTS)
     for key, value in state.items():
-        if key.startswith(("backbone.", "head.")) or _COMPUTED.search(key):
+        if key.startswith(prefixes) or _COMPUTED.search(key):
             continue
         name = key
         for theirs, ours in _NAMES:
             name = re.sub(theirs, ours, name)
-        if not name.startswith("temporal."):
+        if not name.startswith(("temporal.", "head.classifier.")):
             raise ValueError(f"{key} is not a weight of the authors' TALLFormer")
         renamed[name] = value
     return renamed
+
+
+def _as_on_thumos14(key: str) -> str:
+    """The name that one of the weights for ActivityNet would have in the code for THUMOS14."""
+    key = re.sub(r"^coarse_pyramid_detection\.(pyramids|action_head)\.", r"\1.", key)
+    key = re.sub(r"^pyramids\.", "neck.", key)
+    return re.sub(r"^(neck\.[23]\..*)\.gn\.", r"\1.bn.", key)
 
 
 def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
+_PARTS = (
+    ("backbone.", "encoder.", video_swin.rename),
+    ("head.", "head.", anchor.rename),
+    ("coarse_pyramid_detection.", "head.head.", refined_point.rename),
+)
+"""Their prefix, ours, and what renames the rest."""
+
 _COMPUTED = re.compile(r"\.relative_position_index$|^neck\.2\.pe\.pe$")
 
 _NAMES = (
+    (r"^action_head\.cls\.", "head.classifier."),
     (r"^neck\.0\.conv1\.", "temporal.parts.0.convs.0."),
     (r"^neck\.0\.conv2\.", "temporal.parts.0.convs.1."),
     (r"^neck\.1\.encoder\.layers\.", "temporal.parts.1.layers."),
+    *(
+        (rf"^neck\.2\.layer{number + 1}\.0\.", f"temporal.parts.2.stages.{number}.")
+        for number in range(9)
+    ),
     (r"^neck\.2\.reductions\.(\d+)\.0\.", r"temporal.parts.2.stages.\1.join."),
     (r"^neck\.2\.reductions\.(\d+)\.1\.", r"temporal.parts.2.stages.\1.join_norm."),
     (r"^neck\.2\.trans_layers\.", "temporal.parts.2.stages."),

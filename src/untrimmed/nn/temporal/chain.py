@@ -29,10 +29,16 @@ class Part(Protocol):
 
 
 class Chain(nn.Module):
-    """Parts one after another, a `Temporal` as a whole; a last sequence is the only level."""
+    """Parts one after another, a `Temporal` as a whole; a last sequence is the only level.
 
-    def __init__(self, *parts: Part) -> None:
+    Args:
+        whole: how many parts have seen the sequence that represents the window as a whole, 0 for
+            the one that comes in; None if no head asks for it.
+    """
+
+    def __init__(self, *parts: Part, whole: int | None = None) -> None:
         super().__init__()
+        self.whole = whole
         self.parts = nn.ModuleList(parts)  # type: ignore[arg-type]  # parts are modules too
         self.channels = parts[-1].channels
         self.strides: tuple[int, ...] = (1,)
@@ -41,7 +47,9 @@ class Chain(nn.Module):
 
     def forward(self, features: Padded) -> Pyramid:
         x: Any = features
+        passed = [features]
         for part in self.parts:
             x = part(x)
+            passed.append(x)
         levels = (x,) if isinstance(x, Padded) else x.levels
-        return Pyramid(levels, self.strides)
+        return Pyramid(levels, self.strides, None if self.whole is None else passed[self.whole])

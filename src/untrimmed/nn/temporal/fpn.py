@@ -1,8 +1,7 @@
 """Feature pyramid network: what coarse levels know is handed down to the finer ones.
 
-Lin et al., CVPR 2017, sec. 3, in one dimension and with batch normalisation, as DaoTAD and
-TALLFormer (Cheng & Bertasius, ECCV 2022) use it: every convolution is normalised, and nothing
-is rectified.
+Lin et al., CVPR 2017, sec. 3, in one dimension and normalised, as DaoTAD and TALLFormer (Cheng &
+Bertasius, ECCV 2022) use it: every convolution is followed by a norm, and nothing is rectified.
 
 Shapes: B videos, C channels in and D out, T_l cells of level l, where
 T_(l+1) = ceil(T_l / 2).
@@ -12,8 +11,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from untrimmed.nn.layers.conv import Conv
-from untrimmed.nn.layers.norm import BatchNorm
+from untrimmed.nn.layers.normed_conv import Norm, NormedConv
 from untrimmed.tensors import Padded, Pyramid
 
 
@@ -22,19 +20,31 @@ class FPN(nn.Module):
 
     Cell t of a level receives cell t // 2 of the next.
 
+    Args:
+        norm, groups: as of `NormedConv`.
+
     Raises:
         ValueError: on a call, if the pyramid does not have the number of levels given here.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, levels: int) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        levels: int,
+        norm: Norm = "batch",
+        groups: int = 32,
+    ) -> None:
         super().__init__()
         self.channels = out_channels
         self.strides: tuple[int, ...] = (1,)
         self.laterals = nn.ModuleList(
-            _NormedConv(in_channels, out_channels, kernel=1) for _ in range(levels)
+            NormedConv(in_channels, out_channels, kernel=1, norm=norm, groups=groups)
+            for _ in range(levels)
         )
         self.outputs = nn.ModuleList(
-            _NormedConv(out_channels, out_channels, kernel=3) for _ in range(levels)
+            NormedConv(out_channels, out_channels, norm=norm, groups=groups) for _ in range(levels)
         )
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
@@ -47,20 +57,6 @@ class FPN(nn.Module):
             levels[fine] = _add(levels[fine], levels[fine + 1])
         outputs = (output(x) for output, x in zip(self.outputs, levels, strict=True))
         return Pyramid(tuple(outputs), pyramid.strides)
-
-
-class _NormedConv(nn.Module):
-    """A convolution and its batch normalisation, which makes a bias of its own pointless."""
-
-    def __init__(self, in_channels: int, out_channels: int, *, kernel: int) -> None:
-        super().__init__()
-        self.conv = Conv(in_channels, out_channels, kernel=kernel, bias=False)
-        self.norm = BatchNorm(out_channels)
-        nn.init.xavier_uniform_(self.conv.weight)
-
-    def forward(self, x: Padded) -> Padded:
-        normed: Padded = self.norm(self.conv(x))
-        return normed
 
 
 def _add(fine: Padded, coarse: Padded) -> Padded:

@@ -1,0 +1,370 @@
+"""A head without anchors that guesses segments, then looks at their boundaries again.
+
+The detection head of AFSD (Lin et al., "Learning Salient Boundary Feature for Anchor-free Temporal
+Action Localization", CVPR 2021), as TALLFormer has it on ActivityNet (Cheng & Bertasius, ECCV 2022,
+sec. 3.4).  Every point of a pyramid gives a segment and scores; what is strongest around the two
+boundaries of the segment corrects both and tells how good the segment is.  Suppression of
+candidates that show the same action is not here (`nn.ops.nms`).
+
+Distances are in steps, the finest unit of time here: each position of the finest level has a few
+(`Config.steps`), as many as make a step a frame in the papers.
+
+Shapes: B videos, C channels, T_l positions of level l, S steps, K classes; P = sum of T_l points
+of a window, N actions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from untrimmed.nn.layers.boundary_branch import BoundaryBranch
+from untrimmed.nn.layers.conv import Conv
+from untrimmed.nn.layers.normed_conv import NormedConv
+from untrimmed.nn.ops.boundary_pooling import boundary_pool, boundary_windows
+from untrimmed.nn.ops.refinement import (
+    Guesses,
+    Points,
+    around,
+    boundary_losses,
+    boundary_maps,
+    lesson,
+    point_losses,
+)
+from untrimmed.tensors import Candidates, Losses, Padded, Pyramid, Targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of the head; the defaults are those of TALLFormer on ActivityNet.
+
+    Args:
+        stacked: convolutions of each of the two towers.
+        groups: of channels, that are normalised.
+        steps: per position of the finest level.
+        unit: the distance to a boundary that an untrained point gives, in strides of its level.
+        most: the largest such distance, in units; null for no bound.  AFSD has none, and a unit
+            of 0.5.
+        ranges: of each level, how far away the farther end of an action may be that its points
+            learn to find, above the first and up to the second number, in steps.
+        refined_iou: of the points that find an action, those whose first guess overlaps it by
+            this much learn to correct it, or else the best.
+        gamma, alpha: of the focal losses; alpha is the weight of background.
+        boundary_weight: of the losses of boundaries on the finest level, against 1 of those in
+            steps.
+        quality_moves: whether the loss of the quality also moves the segments whose quality it
+            is, as in the authors' code.
+    """
+
+    stacked: int = 2
+    groups: int = 32
+    steps: int = 8
+    unit: float = 1.0
+    most: float | None = 4.0
+    ranges: tuple[tuple[float, float], ...] = (
+        (0.0, 30.0),
+        (15.0, 60.0),
+        (30.0, 120.0),
+        (60.0, 240.0),
+        (96.0, 768.0),
+        (256.0, 768.0),
+    )
+    refined_iou: float = 0.6
+    gamma: float = 2.0
+    alpha: float = 0.25
+    boundary_weight: float = 0.1
+    quality_moves: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.stacked, self.groups, self.steps) < 1:
+            raise ValueError("stacked, groups and steps must be above 0")
+        if not self.unit > 0 or (self.most is not None and not self.most > 0):
+            raise ValueError(f"unit and most must be above 0, got {self.unit} and {self.most}")
+        if not all(0 <= near < far for near, far in self.ranges):
+            raise ValueError(f"ranges must go from at least 0 upwards, got {self.ranges}")
+        if not 0 < self.refined_iou <= 1 or not 0 <= self.alpha <= 1:
+            raise ValueError("refined_iou must be in (0, 1], alpha in [0, 1]")
+
+    def build(self, channels: int, classes: int, strides: Sequence[int]) -> RefinedPointHead:
+        """A head for a pyramid of levels with `channels` channels and these strides.
+
+        Raises:
+            ValueError: if there is not one range per level, or channels do not divide into groups
+                or halves.
+        """
+        return RefinedPointHead(self, channels, classes, strides)
+
+
+class Raw(NamedTuple):
+    """What the head says at every point, finest level first; meaningless where not valid.
+
+    distances, logits, offsets, refined_logits, quality: as in `Guesses`; distances in steps.
+    fine: how likely each step is a start (channel 0) or an end (1), in [0, 1].
+    coarse: the same of the positions of the finest level, by the branch of the distances
+        (channels 0, 1) and of the scores (2, 3).
+    valid, strides: of each level; strides in cells of the network's input.
+    """
+
+    distances: tuple[Float[Tensor, "B 2 _"], ...]
+    logits: tuple[Float[Tensor, "B K1 _"], ...]
+    offsets: tuple[Float[Tensor, "B 2 _"], ...]
+    refined_logits: tuple[Float[Tensor, "B K1 _"], ...]
+    quality: tuple[Float[Tensor, "B 1 _"], ...]
+    fine: Padded
+    coarse: Padded
+    valid: tuple[Bool[Tensor, "B _"], ...]
+    strides: tuple[int, ...]
+
+
+class RefinedPointHead(nn.Module):
+    """Two towers and two branches, shared by all levels: one for scores, one for segments.
+
+    Args:
+        strides: cells of the network's input per position of each level.
+    """
+
+    def __init__(self, config: Config, channels: int, classes: int, strides: Sequence[int]) -> None:
+        super().__init__()
+        if len(config.ranges) != len(strides):
+            raise ValueError(f"{len(config.ranges)} ranges for {len(strides)} levels")
+        self.config = config
+        self.strides = tuple(strides)
+        self.fine = _tower(channels, kernels=(3, 3, 1), groups=config.groups)
+        self.distance_tower = _tower(channels, kernels=(3,) * config.stacked, groups=config.groups)
+        self.score_tower = _tower(channels, kernels=(3,) * config.stacked, groups=config.groups)
+        self.distances = Conv(channels, 2)
+        self.logits = Conv(channels, classes + 1)
+        self.scales = nn.ParameterList(nn.Parameter(torch.ones(1)) for _ in strides)
+        self.distance_branch = BoundaryBranch(channels, groups=config.groups)
+        self.score_branch = BoundaryBranch(channels, groups=config.groups)
+        self.offsets = Conv(channels, 2, kernel=1)
+        self.refined_logits = Conv(channels, classes + 1, kernel=1)
+        self.quality = Conv(channels, 1)
+        for name, module in self.named_modules():
+            if isinstance(module, Conv) and not name.startswith("fine."):
+                nn.init.normal_(module.weight, std=0.01)
+                nn.init.zeros_(module.get_parameter("bias"))
+
+    def forward(self, pyramid: Pyramid) -> Raw:
+        """Guess the segment and the scores of every point, and look at them again.
+
+        Raises:
+            ValueError: if the strides of the pyramid are not those of the head.
+        """
+        if pyramid.strides != self.strides:
+            raise ValueError(f"a pyramid of strides {pyramid.strides}, not {self.strides}")
+        levels = pyramid.levels
+        for_distance = [self.distance_tower(x) for x in levels]
+        for_score = [self.score_tower(x) for x in levels]
+        units = [self._units(x, level=level) for level, x in enumerate(for_distance)]
+        distances = tuple(
+            x * (self.config.unit * self._steps(level)) for level, x in enumerate(units)
+        )
+        fine = self.fine(_repeated(levels[0], self.config.steps))
+        looks = [
+            {"region": Padded.of(region, x.valid), "distances": self.config.unit * guess}
+            for region, x, guess in zip(self._regions(fine, distances), levels, units, strict=True)
+        ]
+        by_distance = [
+            self.distance_branch(x, **look) for x, look in zip(for_distance, looks, strict=True)
+        ]
+        by_score = [self.score_branch(x, **look) for x, look in zip(for_score, looks, strict=True)]
+        coarse = [_likelihood(sides[0].boundaries).values for sides in (by_distance, by_score)]
+        return Raw(
+            distances=distances,
+            logits=tuple(self.logits(x).values for x in for_score),
+            offsets=tuple(self.offsets(x.features).values for x in by_distance),
+            refined_logits=tuple(self.refined_logits(x.features).values for x in by_score),
+            quality=tuple(self.quality(x.features).values for x in by_distance),
+            fine=_likelihood(fine),
+            coarse=Padded(torch.cat(coarse, 1), levels[0].valid),
+            valid=tuple(x.valid for x in levels),
+            strides=pyramid.strides,
+        )
+
+    def loss(self, raw: Raw, targets: Sequence[Targets]) -> Losses:
+        """How far guesses, corrections, scores and boundaries are from the actions.
+
+        In float32 at least; means over videos.  A video without actions teaches its points that
+        there is none, and has no boundaries.
+
+        Args:
+            targets: the actions of each video; there may be none.
+
+        Returns:
+            Those of `point_losses`; and `start` and `end`, the cross entropies of boundaries in
+            steps and on the finest level.
+
+        Raises:
+            ValueError: if there are targets of more or fewer videos.
+        """
+        if len(targets) != len(raw.valid[0]):
+            raise ValueError(f"targets of {len(targets)} videos for {len(raw.valid[0])}")
+        scale = self.config.steps / raw.strides[0]
+        videos = [Targets(scale * segments, labels) for segments, labels in targets]
+        points = self._points(raw)
+        found = []
+        for rows, video in zip(zip(*_guesses(raw), strict=True), videos, strict=True):
+            guesses = Guesses(*rows)
+            learned = lesson(points, guesses, *video, refined_iou=self.config.refined_iou)
+            found.append(
+                point_losses(
+                    guesses,
+                    learned,
+                    alpha=self.config.alpha,
+                    gamma=self.config.gamma,
+                    quality_moves=self.config.quality_moves,
+                )
+            )
+        losses = {name: torch.stack([each[name] for each in found]).mean() for name in found[0]}
+        start, end = self._boundary_losses(raw, videos).unbind()
+        return {**losses, "start": start, "end": end}
+
+    def candidates(self, raw: Raw) -> Candidates:
+        """The corrected segment of every point, finest level first, cut to the valid part.
+
+        Their number depends on the lengths of the levels alone.  A segment that ends before it
+        begins has scores of 0.
+        """
+        guesses = _guesses(raw)
+        number = torch.arange(1, raw.valid[0].shape[1] + 1, device=raw.valid[0].device)
+        end = self.config.steps * (raw.valid[0] * number).amax(1)  # (B,): behind what is valid
+        segments = self._points(raw).places[:, None] + around(guesses.corrected)
+        segments = segments.clamp(min=0).minimum(end[:, None, None])  # (B, P, 2)
+        kept = guesses.valid & (segments[..., 1] > segments[..., 0])
+
+        both = guesses.logits.softmax(-1) + guesses.refined_logits.softmax(-1)  # (B, P, K1)
+        scores = both[..., 1:] / 2 * guesses.quality.sigmoid()[..., None]
+        return Candidates(segments * (raw.strides[0] / self.config.steps), scores * kept[..., None])
+
+    def _steps(self, level: int) -> float:
+        """From one point of a level to the next."""
+        return self.strides[level] / self.strides[0] * self.config.steps
+
+    def _units(self, x: Padded, *, level: int) -> Float[Tensor, "B 2 T"]:
+        """The distances that a level guesses."""
+        units: Tensor = (_full(self.distances(x).values) * self.scales[level]).exp()
+        return units if self.config.most is None else units.clamp(max=self.config.most)
+
+    def _regions(
+        self, fine: Padded, distances: Sequence[Float[Tensor, "B 2 _"]]
+    ) -> tuple[Float[Tensor, "B C _"], ...]:
+        """Of each level, what is strongest in the steps around the boundaries of its guesses."""
+        lengths = [x.shape[2] for x in distances]
+        places = self._places(lengths, device=fine.values.device)
+        segments = places[:, None] + around(torch.cat(list(distances), 2).mT)  # (B, P, 2)
+        windows = boundary_windows(segments, segments[..., 1] - segments[..., 0] + 1)
+        return torch.split(boundary_pool(fine, windows), lengths, 2)
+
+    def _places(self, lengths: Sequence[int], *, device: torch.device) -> Float[Tensor, " P"]:
+        """The middles of the positions of all levels, in steps."""
+        return torch.cat(
+            [
+                (torch.arange(T, device=device) + 0.5) * self._steps(level)
+                for level, T in enumerate(lengths)
+            ]
+        )
+
+    def _points(self, raw: Raw) -> Points:
+        lengths = [valid.shape[1] for valid in raw.valid]
+        places = self._places(lengths, device=raw.valid[0].device)
+        repeats = torch.tensor(lengths, device=places.device)
+        near, far = places.new_tensor(self.config.ranges).repeat_interleave(repeats, 0).unbind(1)
+        return Points(places, near, far)
+
+    def _boundary_losses(self, raw: Raw, videos: Sequence[Targets]) -> Float[Tensor, "2"]:
+        maps = [
+            boundary_maps(video.segments, valid)
+            for video, valid in zip(videos, raw.fine.valid, strict=True)
+        ]
+        wanted = torch.stack(maps)  # (B, 2, S)
+        losses = boundary_losses(raw.fine.values, wanted, raw.fine.valid)
+        for coarse in raw.coarse.values.chunk(2, 1):
+            losses = losses + self.config.boundary_weight * boundary_losses(
+                coarse, wanted[..., :: self.config.steps], raw.coarse.valid
+            )
+        return losses
+
+
+def _guesses(raw: Raw) -> Guesses:
+    """What is said of all points, behind one another, in float32 at least."""
+    fields = (raw.distances, raw.logits, raw.offsets, raw.refined_logits, raw.quality)
+    distances, logits, offsets, refined_logits, quality = (
+        _full(torch.cat(field, 2)).mT for field in fields
+    )
+    valid = torch.cat(raw.valid, 1)
+    return Guesses(distances, logits, offsets, refined_logits, quality[..., 0], valid)
+
+
+def _tower(channels: int, *, kernels: Sequence[int], groups: int) -> nn.Sequential:
+    unit = partial(NormedConv, bias=True, norm="group", groups=groups, rectify=True)
+    return nn.Sequential(*(unit(channels, channels, kernel=kernel) for kernel in kernels))
+
+
+def _repeated(x: Padded, times: int) -> Padded:
+    values, valid = x
+    return Padded(values.repeat_interleave(times, 2), valid.repeat_interleave(times, 1))
+
+
+def _likelihood(x: Padded) -> Padded:
+    """How strong the two halves of the channels are, in [0, 1], (B, C, T) to (B, 2, T)."""
+    halves = [half.mean(1) for half in _full(x.values).tanh().chunk(2, 1)]
+    return Padded(torch.stack(halves, 1), x.valid)
+
+
+def _full(x: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The authors' weights of this head under the names they have here.
+
+    Args:
+        state: by the authors' keys, of AFSD or of TALLFormer on ActivityNet, without their
+            `coarse_pyramid_detection.` and without pyramid and classifier of videos.
+
+    Raises:
+        ValueError: if a key is none of theirs.
+    """
+    renamed = {}
+    for key, tensor in state.items():
+        name = key
+        for theirs, ours in _NAMES:
+            name = re.sub(theirs, ours, name)
+        if name == key:
+            raise ValueError(f"{key} is not a weight of the authors' refined head")
+        renamed[name] = tensor
+    return renamed
+
+
+_NAMES = (
+    (r"^loc_heads\.(\d+)\.scale$", r"scales.\1"),
+    (r"^loc_tower\.(\d+)\.", r"distance_tower.\1."),
+    (r"^conf_tower\.(\d+)\.", r"score_tower.\1."),
+    (r"^loc_head\.conv1d\.", "distances."),
+    (r"^conf_head\.conv1d\.", "logits."),
+    (r"^loc_proposal_branch\.", "distance_branch."),
+    (r"^conf_proposal_branch\.", "score_branch."),
+    (r"^prop_loc_head\.conv1d\.", "offsets."),
+    (r"^prop_conf_head\.conv1d\.", "refined_logits."),
+    (r"^center_head\.conv1d\.", "quality."),
+    (r"^deconv\.0\.conv1d\.", "fine.0.conv."),
+    (r"^deconv\.1\.", "fine.0.norm."),
+    (r"^deconv\.3\.conv1d\.", "fine.1.conv."),
+    (r"^deconv\.4\.", "fine.1.norm."),
+    (r"^deconv\.6\.conv1d\.", "fine.2.conv."),
+    (r"^deconv\.7\.", "fine.2.norm."),
+    (r"_branch\.cur_point_conv\.", "_branch.position."),
+    (r"_branch\.lr_conv\.", "_branch.boundaries."),
+    (r"_branch\.roi_conv\.", "_branch.region."),
+    (r"_branch\.proposal_conv\.", "_branch.join."),
+    (r"(_tower\.\d+|_branch\.\w+)\.0\.conv1d\.", r"\1.conv."),
+    (r"(_tower\.\d+|_branch\.\w+)\.1\.(weight|bias)$", r"\1.norm.\2"),
+)

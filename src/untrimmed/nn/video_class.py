@@ -1,0 +1,127 @@
+"""What a video shows as a whole, beside a head that says where something happens.
+
+On ActivityNet one class of action fills a video: AFSD (Lin et al., CVPR 2021) and TALLFormer
+(Cheng & Bertasius, ECCV 2022, sec. 4.2) find actions of no class and multiply their scores with
+those of a classifier of videos, theirs with one of its own, trained together with the rest.
+Classifiers of others are heard in `detect.classify`.
+
+Shapes: B videos, C channels, T cells, K classes, N candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from untrimmed.nn.ops.losses import softmax_focal
+from untrimmed.nn.protocols import Head
+from untrimmed.tensors import Candidates, Losses, Padded, Pyramid, Targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of the classifier; the defaults are those of TALLFormer's code on ActivityNet.
+
+    Args:
+        features: what it averages over time, those of the encoder (and memory), or, as the paper
+            has it, what the consistency module makes of them.
+        loss: `cross_entropy`, or, as the paper has it, `focal`.
+        dropout: of the average, in training.
+        likeliest: of so many classes a candidate may be, by the classifier; the scores of all
+            others are 0.  TALLFormer has 2 on ActivityNet, 1 on HACS.
+    """
+
+    features: Literal["encoder", "consistency"] = "encoder"
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    dropout: float = 0.5
+    likeliest: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+        if self.likeliest < 1:
+            raise ValueError(f"likeliest must be above 0, got {self.likeliest}")
+
+
+class Raw(NamedTuple):
+    """What is said of a window.
+
+    located: by the head that says where.
+    logits: of no class (0) and of the classes.
+    """
+
+    located: Any
+    logits: Float[Tensor, "B K1"]
+
+
+class VideoClassHead(nn.Module):
+    """A head of one class, and a linear classifier of the window's mean.
+
+    Soft-NMS multiplies scores, so it may follow class by class and gives what the authors get who
+    suppress first and multiply with the classes then.
+
+    Args:
+        head: built for a single class.
+        channels: C, of the features that represent the window (`Pyramid.whole`).
+        classes: K.
+    """
+
+    def __init__(self, config: Config, head: Head, *, channels: int, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.head = head
+        self.dropout = nn.Dropout(config.dropout)
+        # No class is never taught; the authors' weights have it.
+        self.classifier = nn.Linear(channels, classes + 1)
+
+    def forward(self, pyramid: Pyramid) -> Raw:
+        """Locate, and classify the mean over the valid cells.
+
+        Raises:
+            ValueError: if the pyramid does not come with features of the whole window.
+        """
+        if pyramid.whole is None:
+            raise ValueError("a classifier of videos, but a pyramid without their features")
+        mean = _mean(pyramid.whole)
+        return Raw(self.head(pyramid), self.classifier(self.dropout(mean)))
+
+    def loss(self, raw: Raw, targets: Sequence[Targets]) -> Losses:
+        """Losses of the head, for which all actions are of one class, and `video_class`.
+
+        The class of a video is that of its first action; a video without any teaches none.
+        """
+        one_class = [Targets(video.segments, torch.zeros_like(video.labels)) for video in targets]
+        losses = self.head.loss(raw.located, one_class)
+        taught = [row for row, video in enumerate(targets) if len(video.labels)]
+        labels = [targets[row].labels[0] + 1 for row in taught]
+        logits = _full(raw.logits)
+        if not taught:
+            return {**losses, "video_class": 0 * logits.sum()}
+        logits, wanted = logits[taught], torch.stack(labels)
+        if self.config.loss == "focal":
+            return {**losses, "video_class": softmax_focal(logits, wanted).mean()}
+        return {**losses, "video_class": F.cross_entropy(logits, wanted)}
+
+    def candidates(self, raw: Raw) -> Candidates:
+        """Those of the head, as candidates of the likeliest classes, by the product of scores."""
+        located = self.head.candidates(raw.located)
+        # Deviates: no class is none of the likeliest; the authors take it for the last class.
+        classes = _full(raw.logits).softmax(-1)[:, 1:]  # (B, K)
+        best = classes.topk(min(self.config.likeliest, classes.shape[1]), dim=1)
+        likely = torch.zeros_like(classes).scatter(1, best.indices, best.values)
+        return located._replace(scores=located.scores * likely[:, None])  # (B, N, K)
+
+
+def _mean(x: Padded) -> Float[Tensor, "B C"]:
+    """Over the valid cells of every video; 0 if there are none."""
+    return x.values.sum(-1) / x.valid.sum(-1, keepdim=True).clamp(min=1)
+
+
+def _full(x: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
