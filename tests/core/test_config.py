@@ -350,3 +350,16 @@ def test_an_error_of_all_settings_has_no_path():
 
 def test_a_module_is_found_for_things_other_than_settings():
     assert Choice("zoo.encoders").module("i3d").__name__ == "zoo.encoders.i3d"
+
+
+def test_an_item_of_a_list_is_changed_by_its_number():
+    data = {"features": [{"path": "a"}, {"path": "b", "every": 2}]}
+    changed = override(data, "features.1.path=c")
+    assert changed == {"features": [{"path": "a"}, {"path": "c", "every": 2}]}
+    assert data["features"][1]["path"] == "b"
+
+
+@pytest.mark.parametrize("place", ["2", "x", "-1"])
+def test_an_item_that_a_list_does_not_have_is_refused(place):
+    with pytest.raises(ConfigError, match=rf"features: a list of 2, so it has no {place}"):
+        override({"features": [1, 2]}, f"features.{place}=3")

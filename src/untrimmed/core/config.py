@@ -198,12 +198,13 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
 def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     """The same settings with one changed, as in `train.epochs=5`; the value is read as YAML.
 
-    Mappings on the way are made where they are missing or null.  Whether there is such a setting
-    shows when the result is loaded.
+    Items of a list go by their number, as in `data.features.0.path=x`.  Mappings on the way are
+    made where they are missing or null.  Whether there is such a setting shows when the result is
+    loaded.
 
     Raises:
         ConfigError: if the text is not `setting=value`, or the way leads through something that is
-            not a mapping.
+            neither a mapping nor a list, or behind the end of a list.
     """
     path, equals, text = assignment.partition("=")
     keys = path.strip().split(".")
@@ -214,16 +215,30 @@ def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigError(f"{text!r} is not valid YAML", path=path.strip()) from error
 
-    changed = here = dict(data)
-    for depth, key in enumerate(keys[:-1], start=1):
-        inner = here.get(key)
-        if not isinstance(inner, Mapping | None):
-            raise ConfigError(
-                f"not a mapping, so it has no {keys[depth]}", path=".".join(keys[:depth])
-            )
-        here[key] = here = dict(inner or {})
-    here[keys[-1]] = value
+    changed: dict[str, Any] = _with(data, tuple(keys), value, depth=0)
     return changed
+
+
+def _with(here: Any, keys: tuple[str, ...], value: Any, *, depth: int) -> Any:
+    """A copy of what stands at `keys[:depth]`, with the value at all of `keys`."""
+    if depth == len(keys):
+        return value
+    key = keys[depth]
+    if isinstance(here, list):
+        if not key.isdigit() or int(key) >= len(here):
+            raise ConfigError(
+                f"a list of {len(here)}, so it has no {key}; count from 0",
+                path=".".join(keys[:depth]),
+            )
+        return [
+            _with(item, keys, value, depth=depth + 1) if place == int(key) else item
+            for place, item in enumerate(here)
+        ]
+    if not isinstance(here, Mapping | None):
+        raise ConfigError(f"not a mapping, so it has no {key}", path=".".join(keys[:depth]))
+    inner = {} if here is None else dict(here)
+    inner[key] = _with(inner.get(key), keys, value, depth=depth + 1)
+    return inner
 
 
 def _adapter(schema: Any) -> TypeAdapter[list[Any]]:
