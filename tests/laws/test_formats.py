@@ -21,6 +21,7 @@ MODULES = [
     if not module.name.startswith("_")
 ]
 WRITERS = [module for module in MODULES if hasattr(module, "write")]
+EXPORTERS = [module for module in MODULES if hasattr(module, "export")]
 DETECTION_WRITERS = [module for module in MODULES if hasattr(module, "write_detections")]
 
 CLASSES = ("wave", "pour a cup", "Zähne, putzen")
@@ -76,6 +77,65 @@ def test_reading_what_was_written_gives_the_same_annotations(module, tmp_path, d
     again = module.read(tmp_path / "file")
     assert again.classes == data.classes
     assert list(map(plain, again.videos.values())) == list(map(plain, data.videos.values()))
+
+
+SETTINGS = {
+    "cvat": {"size": (240, 320), "fps": 50.0},
+    "label_studio": {
+        "fps": 50.0,
+        "media": {f"video_test_{n}": f"video_test_{n}.mp4" for n in "123"},
+    },
+}
+"""What some formats must be told beside the file to be exported; reading needs their `fps`."""
+
+EXACT = {"boris", "charades", "fiftyone", "multithumos", "thumos14"}
+KEEPS_DURATIONS = {"boris", "charades", "cvat", "epic_kitchens"}
+COARSEST_S = 0.5 / 50 + 1e-9
+
+words = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=6)
+
+
+@st.composite
+def exportable(draw):
+    """What every format can hold but for rounding: long actions that do not meet, in the video."""
+    classes = sorted(draw(st.sets(words, min_size=1, max_size=3)) - {"Ambiguous"}) or ["wave"]
+    videos = {}
+    for id in ("video_test_1", "video_test_2"):
+        edges = draw(st.lists(st.floats(0, 500), min_size=2 * len(classes), max_size=12))
+        times = [place + edge for place, edge in enumerate(sorted(edges))]
+        starts, ends = times[0::2], times[1::2]
+        rows = list(zip(starts, ends, strict=False))
+        labels = [place % len(classes) for place in range(len(rows))]
+        duration_s = times[-1] + draw(st.sampled_from([0.0, 3.5]))
+        actions = Actions(rows, labels)
+        videos[id] = Video(id=id, duration_s=duration_s, actions=actions, split="test")
+    return Annotations(tuple(classes), videos)
+
+
+@each(EXPORTERS)
+@quick
+@given(data=exportable())
+def test_an_export_keeps_every_action_to_half_a_frame(module, tmp_path_factory, data):
+    name = module.__name__.rpartition(".")[2]
+    target = tmp_path_factory.mktemp("export") / "out"
+    settings = SETTINGS.get(name, {})
+    if name == "epic_kitchens":  # it has no split called test
+        target = target.with_suffix(".csv")
+    module.export(data, target, **settings)
+    again = module.read(target, **{key: settings[key] for key in settings if key == "fps"})
+    assert again.classes == data.classes
+    assert list(again.videos) == list(data.videos)
+    within_s = 0.0 if name in EXACT else COARSEST_S
+    for id, video in data.videos.items():
+        for actual, wanted in zip(
+            sorted(again.videos[id].actions), sorted(video.actions), strict=True
+        ):
+            assert actual == pytest.approx(wanted, abs=within_s, rel=0)
+        if name in KEEPS_DURATIONS:
+            assert again.videos[id].duration_s == pytest.approx(
+                video.duration_s, abs=within_s, rel=0
+            )
+    assert not again.faults
 
 
 @each(DETECTION_WRITERS)

@@ -6,6 +6,7 @@ from untrimmed.core.errors import ConfigError
 from untrimmed.recipes.recipe import Recipe, presets, read_recipe
 from untrimmed.runs.dataset import read_annotations
 from untrimmed.runs.networks import build_detector, window_shape
+from untrimmed.runs.scoring import protocol_of
 
 MINIMAL = "data: {annotations: a.json, media: videos}\nmodel: {name: tallformer}\n"
 
@@ -27,6 +28,34 @@ def test_the_thumos14_preset_is_the_authors_network():
     shape = window_shape(recipe.data, stride=detector.encoder.stride)
     assert sum(p.numel() for p in detector.parameters()) == 117_478_022
     assert (shape.frames, shape.cells) == (480, 240)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_is_scored_by_rules_that_exist(name):
+    recipe = read_recipe(name)
+    assert protocol_of(recipe.protocol, tious=recipe.tious).tious
+
+
+@pytest.mark.parametrize(
+    ("preset", "classes", "parameters"),
+    [
+        ("thumos14_i3d", 20, 29_251_612),
+        ("activitynet13_tsp", 200, 6_943_497),
+        ("activitynet13_i3d", 200, 8_123_145),
+        ("epic_kitchens_verb", 97, 29_763_177),
+        ("epic_kitchens_noun", 300, 30_075_188),
+        ("ego4d_slowfast", 110, 32_945_271),
+        ("ego4d_omnivore", 110, 34_927_736),
+        ("ego4d_egovlp", 110, 18_675_576),
+        ("ego4d_slowfast_egovlp", 110, 78_933_624),
+        ("ego4d_omnivore_egovlp", 110, 77_164_152),
+        ("ego4d_slowfast_omnivore_egovlp", 110, 134_048_888),
+    ],
+)
+def test_the_actionformer_presets_are_the_authors_networks(preset, classes, parameters):
+    with torch.device("meta"):
+        detector = build_detector(read_recipe(f"actionformer_{preset}"), classes=classes)
+    assert sum(p.numel() for p in detector.parameters()) == parameters
 
 
 def test_paths_are_relative_to_the_file(tmp_path):

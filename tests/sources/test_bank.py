@@ -209,7 +209,7 @@ def test_a_missing_bank_is_named(tmp_path):
         ("channels", 4, r"features.npy: wanted float32 of shape \(13, 4\)"),
         ("dtype", "float16", "features.npy: wanted float16"),
         ("videos", {"a": {"offset": 1, "cells": 3}}, "bank.json:videos.a: wanted 1 cell or more"),
-        ("meta", None, "bank.json: there is no 'meta'"),
+        ("meta", None, "bank.json:top level: there is no 'meta'"),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused(bank, name, value, message):

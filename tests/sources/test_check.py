@@ -5,7 +5,7 @@ import math
 import pytest
 
 from untrimmed.core.actions import Actions
-from untrimmed.core.annotations import Annotations, Video
+from untrimmed.core.annotations import Annotations, Fault, Video
 from untrimmed.sources.check import VideoFacts, fingerprint, fingerprints, problems
 
 
@@ -31,6 +31,15 @@ def test_a_data_set_in_order_has_no_problems():
     data = annotations(video((0, 10, 0), (2, 5, 0)), video((1, 3, 0), id="w", split="test"))
     options = {"training": "Train", "splits": ["TRAIN", "test"]}
     assert found(data, {"v": file(), "w": file()}, **options) == []
+
+
+def test_an_action_that_the_reader_left_out_is_an_error_of_its_split():
+    fault = Fault("v", "a.json:database.v: it ends at 1 s, before it starts at 2 s; it is left out")
+    whole = video((1, 3, 0)), video((1, 3, 0), id="w", split="test")
+    data = Annotations(("wave",), {one.id: one for one in whole}, (fault,))
+    assert found(data) == [("ends before it starts", "v", "error")]
+    assert found(data.split("train")) == found(data)
+    assert found(data.split("test")) == []
 
 
 def test_an_action_that_overhangs_the_end_is_an_error_with_numbers():

@@ -6,9 +6,7 @@ from untrimmed.core.errors import FormatError
 from untrimmed.sources.named_actions import (
     NamedAction,
     NamedVideo,
-    class_name,
     data_set,
-    file_of,
     video_id,
 )
 
@@ -58,7 +56,6 @@ def test_durations_of_the_file_prevail_then_those_given_then_the_last_end(video)
         ((0, 1, "jump"), "'jump' is none of the 1 classes"),
         ((0, float("inf"), "wave"), "wanted finite times"),
         ((float("nan"), 1, "wave"), "wanted finite times"),
-        ((2, 1, "wave"), "ends at 1 s, before it starts at 2 s"),
     ],
 )
 def test_an_action_that_is_none_is_refused_by_its_place(video, row, message):
@@ -71,20 +68,3 @@ def test_a_video_twice_or_without_a_duration_is_refused(video):
         data_set([video((0, 1, "a")), video((0, 1, "a"))])
     with pytest.raises(FormatError, match="'v1' has no duration above 0 s"):
         data_set([video()])
-
-
-@pytest.mark.parametrize("name", ["", " a", "a\n", "a\nb", "a\x00b", "a\u2028b", "\ud800"])
-def test_names_that_tools_would_change_are_refused(name):
-    with pytest.raises(ValueError, match="cannot hold the class name"):
-        class_name(0, [name])
-
-
-@pytest.mark.parametrize("name", ["a b", "Zähne putzen", "手を\u3000振る", "a & <b>"])
-def test_other_names_are_held(name):
-    assert class_name(0, [name]) == name
-
-
-@pytest.mark.parametrize("id", ["", ".", "..", "../v1", "a/b", "a\\b", "a\nb"])
-def test_an_id_that_is_no_name_of_a_file_is_refused(tmp_path, id):
-    with pytest.raises(ValueError, match="no name of a file"):
-        file_of(id, tmp_path, ".txt")

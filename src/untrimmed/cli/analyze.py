@@ -29,11 +29,12 @@ def run(
 
     Example: `untrimmed analyze --annotations truth.json --detections found.json -o errors.html`
     """
+    from untrimmed.cli.options import ended
     from untrimmed.metrics.errors import ERRORS
     from untrimmed.runs.analysing import analyse_files
     from untrimmed.runs.scoring import tious_of
 
-    analysis = analyse_files(
+    analysis, faults = analyse_files(
         annotations, detections, output=output, format=format, split=split, tious=tious_of(tiou)
     )
     profile = analysis.profile
@@ -42,3 +43,4 @@ def run(
     for kind, gain in zip(ERRORS, profile.impact.tolist(), strict=True):
         typer.echo(f"  {kind.name.lower().replace('_', ' '):18} {100 * gain:5.1f}")
     typer.echo(f"page: {output}")
+    ended({}, faults)

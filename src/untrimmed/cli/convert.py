@@ -37,6 +37,7 @@ def run(
 
     Example: `untrimmed convert a.json subtitles --to subtitles --write kind=vtt`
     """
+    from untrimmed.cli.options import ended
     from untrimmed.core.config import override
     from untrimmed.runs.converting import convert
 
@@ -56,3 +57,4 @@ def run(
     )
     actions = sum(len(video.actions) for video in annotations.videos.values())
     typer.echo(f"{len(annotations.videos)} videos, {actions} actions: {target}")
+    ended({}, annotations.faults)

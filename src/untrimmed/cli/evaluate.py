@@ -76,6 +76,7 @@ def run(
 
 
 def _shown(result: Scored, *, as_json: bool) -> None:
+    from untrimmed.cli.options import ended
     from untrimmed.report.table import score_table
 
     if as_json:
@@ -83,6 +84,7 @@ def _shown(result: Scored, *, as_json: bool) -> None:
     else:
         typer.echo(score_table(result.scores, style="text"))
         typer.echo(f"{result.videos} videos; protocol {result.scores.protocol}")
+    ended({}, result.faults)
 
 
 def _evaluated(run: Path, *, split: str | None, weights: Path | None) -> None:

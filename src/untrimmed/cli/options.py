@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from untrimmed.core.annotations import Fault
     from untrimmed.runs.folder import RunFolder
     from untrimmed.sources.check import Problem
 
@@ -36,7 +37,7 @@ def chosen_run(recipe: str, run: Path | None) -> RunFolder:
     return RunFolder(Path("runs") / name)
 
 
-def ended(failed: Mapping[str, str], problems: Sequence[Problem] = ()) -> None:
+def ended(failed: Mapping[str, str], problems: Sequence[Problem | Fault] = ()) -> None:
     """List what failed and what is wrong, and end with status 2 if anything did or is.
 
     The videos and actions that are not listed have been used.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from untrimmed.core.actions import Actions
+from untrimmed.core.errors import FormatError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,21 +30,45 @@ class Video:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """An action that a file states and that cannot be: it is left out, the others are read.
+
+    Args:
+        video: its id.
+        message: what is wrong, with file and place, for people.
+    """
+
+    video: str
+    message: str
+
+    @classmethod
+    def backwards(
+        cls, video: str, start_s: float, end_s: float, *, file: Path, place: int | str | None
+    ) -> Fault:
+        """That of an action which ends before it starts."""
+        message = f"it ends at {end_s} s, before it starts at {start_s} s; it is left out"
+        return cls(video, str(FormatError(message, file=file, place=place)))
+
+
+@dataclass(frozen=True)
 class Annotations:
     """Classes by index and videos by id.
 
     Args:
         classes: names; the position is the label.
         videos: by id, in the order of the file.
+        faults: of the file, each an action that is not in `videos`.
     """
 
     classes: tuple[str, ...]
     videos: Mapping[str, Video]
+    faults: tuple[Fault, ...] = ()
 
     def split(self, name: str) -> Annotations:
-        """The videos of one split, with the classes of all."""
+        """The videos of one split and their faults, with the classes of all."""
         chosen = {id: video for id, video in self.videos.items() if video.split == name}
-        return Annotations(self.classes, chosen)
+        faults = tuple(fault for fault in self.faults if fault.video in chosen)
+        return Annotations(self.classes, chosen, faults)
 
     @property
     def splits(self) -> tuple[str, ...]:

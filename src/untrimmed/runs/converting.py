@@ -1,14 +1,20 @@
-"""Annotations from one format to another."""
+"""Annotations from one format to another, and scores of video classifiers."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float64
+
 from untrimmed.core.annotations import Annotations
 from untrimmed.core.errors import ConfigError, FormatError
+from untrimmed.core.files import written_whole
+from untrimmed.detect.classify import read_score_rows
 from untrimmed.runs.formats import FORMATS, check_settings, read_with
 
 BY_ENDING = {".json": "activitynet", ".csv": "csv"}
@@ -56,6 +62,39 @@ def convert(
     except ValueError as error:  # the format has no place for something
         raise FormatError(str(error), file=target) from error
     return annotations
+
+
+def class_scores_by_video(
+    rows: Path, target: Path, *, video: str, columns: str
+) -> dict[str, Float64[np.ndarray, " K"]]:
+    """Write scores of a row for each video as JSON by video, and give them.
+
+    Args:
+        rows: an array (videos, columns) in a `.npy` file.
+        video: name of a video by its number from 1, as in `video_test_{:07d}`.
+        columns: the column of each class in the order of the annotations, from 0, with commas.
+
+    Raises:
+        ConfigError: if the pattern makes no name of a number, or a column is no number.
+        FormatError: if the file is no such array.
+    """
+    try:
+        chosen = [int(column) for column in columns.split(",")]
+    except ValueError as error:
+        message = f"wanted numbers of columns, as in 6,8, got {columns!r}"
+        raise ConfigError(message, path="--columns") from error
+    try:
+        distinct = video.format(1) != video.format(2)
+    except (ValueError, LookupError, AttributeError) as error:
+        raise ConfigError(f"no pattern for a number: {video!r}", path="--video") from error
+    if not distinct:
+        message = f"wanted a place for the number, as in v{{}}, got {video!r}"
+        raise ConfigError(message, path="--video")
+    scores = read_score_rows(rows, video=video, columns=chosen)
+    content = {"results": {id: row.tolist() for id, row in scores.items()}}
+    with written_whole(target) as temporary:
+        temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    return scores
 
 
 def _format(path: Path, name: str | None, *, option: str) -> ModuleType:

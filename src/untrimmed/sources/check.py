@@ -1,8 +1,8 @@
 """What is in a data set, and what is wrong with it: said before hours of training, not after.
 
 Pure functions of annotations and of facts about the video files; this module opens no file.  The
-readers of `sources.formats` refuse what they cannot represent; everything else that cannot be
-right is found here.
+readers of `sources.formats` refuse what they cannot understand and leave out what cannot be, which
+is listed here; everything else that cannot be right is found here.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from untrimmed.core.actions import Actions
+from untrimmed.core.actions import SAME_S, Actions
 from untrimmed.core.annotations import Annotations, Video
 
 TOLERANCE_S = 0.5
 """Times that differ by no more are the same: players, containers and annotators round."""
 
-DUPLICATE_S = 1e-3
-"""Actions of a class are one and the same if neither start nor end differs by more."""
-
 Kind = Literal[
+    "ends before it starts",
     "past end",
     "before start",
     "no length",
@@ -37,6 +35,9 @@ Kind = Literal[
     "other duration",
     "in two splits",
     "empty split",
+    "no features",
+    "grid",
+    "download",
 ]
 
 
@@ -164,6 +165,10 @@ def problems(
         splits: names of the splits that are needed, in any case of their letters.
     """
     found = [
+        *(
+            Problem("ends before it starts", f.video, f.message, "error")
+            for f in annotations.faults
+        ),
         *_split_problems(annotations, splits),
         *_class_problems(annotations, training),
     ]
@@ -251,7 +256,7 @@ def _action_problems(
             message = f"{what} has no length: it can be neither learnt nor hit"
             yield Problem("no length", video.id, message, "error")
         earlier = actions.segments_s[:number][actions.labels[:number] == label]
-        if (np.abs(earlier - (start_s, end_s)).max(axis=1, initial=0.0) <= DUPLICATE_S).any():
+        if (np.abs(earlier - (start_s, end_s)).max(axis=1, initial=0.0) <= SAME_S).any():
             message = f"{what} is there twice: a detector must find it twice"
             yield Problem("duplicate", video.id, message, "warning")
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 import math
 import reprlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from untrimmed.core.errors import FormatError
+from untrimmed.sources.text import text_of
+
+_MOST_DIGITS = 400  # of a float; Python refuses to read integers of more than 4300
 
 
 class Value:
@@ -109,7 +113,7 @@ class Value:
 
     def wrong(self, message: str) -> FormatError:
         """An error at this place."""
-        return FormatError(message, file=self.file, place=self.place or None)
+        return FormatError(message, file=self.file, place=self.place or "top level")
 
 
 def read_json(path: Path) -> Value:
@@ -119,22 +123,50 @@ def read_json(path: Path) -> Value:
         FormatError: if it cannot be read, is no JSON, or an object has the same name twice, of
             which the usual reading would keep the last in silence.
     """
+    repeated = False
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeated
+        found = dict(pairs)
+        if len(found) == len(pairs):
+            return found
+        repeated = True
+        return _Repeating(pairs)
+
+    text = text_of(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"cannot be read as text: {error}", file=path) from error
-    try:
-        return Value(json.loads(text, object_pairs_hook=_without_repeats), path)
+        root = Value(json.loads(text, object_pairs_hook=members, parse_int=_whole), path)
     except json.JSONDecodeError as error:
         raise FormatError(f"no JSON: {error.msg}", file=path, place=error.lineno) from error
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"no usable JSON: {error}", file=path) from error
+    except RecursionError as error:
+        raise FormatError("no usable JSON: it is nested too deep", file=path, place=1) from error
+    if repeated:  # the outermost is in the tree, as none has replaced it
+        first = next(value for value in _all(root) if isinstance(value.raw, _Repeating))
+        raise first.wrong(f"{first.raw.name!r} stands twice in one object; keep one of the two")
+    return root
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
+class _Repeating(dict[str, Any]):
+    """An object in which a name stands twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
         names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{repeated!r} stands twice in one object; keep one of the two")
-    return members
+        self.name = next(name for name in names if names.count(name) > 1)
+
+
+def _all(root: Value) -> Iterator[Value]:
+    """A value and everything in it."""
+    left = [root]
+    while left:
+        value = left.pop()
+        yield value
+        if isinstance(value.raw, dict):
+            left += reversed(value.members().values())
+        elif isinstance(value.raw, list):
+            left += reversed(value.elements())
+
+
+def _whole(digits: str) -> int | float:
+    """A whole number; infinity for one that no machine should be made to hold."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf

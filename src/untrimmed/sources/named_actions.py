@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from untrimmed.core.actions import Actions
-from untrimmed.core.annotations import Annotations, Video
+from untrimmed.core.annotations import Annotations, Fault, Video
 from untrimmed.core.errors import FormatError
 
 _MEDIA = re.compile(
@@ -41,6 +40,7 @@ class NamedVideo:
         id: its name.
         file: that says it.
         actions: in the order of the file.
+        place: line or path at which the file speaks of it; the first line if it speaks of no other.
         duration_s: in seconds; None if the file does not say it.
         split: of the data set; empty if none.
         fps: frames per second; None if the file does not say it.
@@ -49,6 +49,7 @@ class NamedVideo:
     id: str
     file: Path
     actions: Sequence[NamedAction]
+    place: int | str = 1
     duration_s: float | None = None
     split: str = ""
     fps: float | None = None
@@ -69,18 +70,29 @@ def data_set(
 
     Raises:
         FormatError: if a video occurs twice or has no duration above 0, or an action has no name,
-            none of the classes, times that are not finite, or an end before its start.
+            none of the classes, or times that are not finite.
+
+    An action that ends before it starts is left out, and among the `faults` of the result.
     """
     some = list(videos)
     if classes is None:
         classes = sorted({action.name for video in some for action in video.actions})
     labels = {name: label for label, name in enumerate(classes)}
     made: dict[str, Video] = {}
+    faults: list[Fault] = []
     for video in some:
         if video.id in made:
-            raise FormatError(f"the video {video.id!r} is annotated twice", file=video.file)
+            message = f"the video {video.id!r} is annotated twice"
+            raise FormatError(message, file=video.file, place=video.place)
         made[video.id] = _video(video, labels, durations_s or {})
-    return Annotations(tuple(classes), made)
+        faults += [
+            Fault.backwards(
+                video.id, action.start_s, action.end_s, file=video.file, place=action.place
+            )
+            for action in video.actions
+            if action.end_s < action.start_s
+        ]
+    return Annotations(tuple(classes), made, tuple(faults))
 
 
 def video_id(media: str) -> str:
@@ -88,32 +100,6 @@ def video_id(media: str) -> str:
     name = media.replace("\\", "/").rstrip("/").rpartition("/")[2].strip()
     path = PurePosixPath(name)
     return path.stem if _MEDIA.fullmatch(path.suffix) else name
-
-
-def class_name(label: int, classes: Sequence[str]) -> str:
-    """The name of a label.
-
-    Raises:
-        ValueError: if there is no such class, or its name is empty or has blanks around it, which
-            tools drop.
-    """
-    if not 0 <= label < len(classes):
-        raise ValueError(f"the label {label} is none of {len(classes)} classes")
-    name = classes[label]
-    if not name or name.strip() != name or _breaks(name):
-        raise ValueError(f"annotation tools cannot hold the class name {name!r}")
-    return name
-
-
-def file_of(id: str, folder: Path, suffix: str) -> Path:
-    """Where the annotations of one video belong, for tools with one file per video.
-
-    Raises:
-        ValueError: if the id is no name of a file.
-    """
-    if not id or "/" in id or "\\" in id or _breaks(id) or id in (".", ".."):
-        raise ValueError(f"the video id {id!r} is no name of a file")
-    return folder / f"{id}{suffix}"
 
 
 def files_of(path: Path, *suffixes: str) -> list[Path]:
@@ -130,16 +116,18 @@ def files_of(path: Path, *suffixes: str) -> list[Path]:
     return files
 
 
-def text_of(path: Path) -> str:
-    """The text of a file in UTF-8, with or without a byte order mark.
+def tables_of(path: Path, names: Iterable[str]) -> list[Path]:
+    """The file itself, or those files of a folder that have one of the names, in their order.
 
     Raises:
-        FormatError: if there is none.
+        FormatError: if the folder holds no such file.
     """
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"cannot be read as text: {error}", file=path) from error
+    if not path.is_dir():
+        return [path]
+    files = [path / name for name in names if (path / name).is_file()]
+    if not files:
+        raise FormatError(f"there is no {' and no '.join(names)} in this folder", file=path)
+    return files
 
 
 def frame_rate(fps: float | Mapping[str, float] | None, id: str, *, file: Path) -> float:
@@ -164,17 +152,13 @@ def frame_rate(fps: float | Mapping[str, float] | None, id: str, *, file: Path) 
     return rate
 
 
-def _breaks(name: str) -> bool:
-    """Whether a name holds an end of line, a control or half a character."""
-    return any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name)
-
-
 def _video(video: NamedVideo, labels: Mapping[str, int], durations_s: Mapping[str, float]) -> Video:
     for action in video.actions:
         _check(action, labels, video.file)
+    possible = [action for action in video.actions if action.end_s >= action.start_s]
     actions = Actions(
-        [(action.start_s, action.end_s) for action in video.actions],
-        [labels[action.name] for action in video.actions],
+        [(action.start_s, action.end_s) for action in possible],
+        [labels[action.name] for action in possible],
     )
     duration_s = video.duration_s
     if duration_s is None:
@@ -183,6 +167,7 @@ def _video(video: NamedVideo, labels: Mapping[str, int], durations_s: Mapping[st
         raise FormatError(
             f"the video {video.id!r} has no duration above 0 s; give it in `durations_s`",
             file=video.file,
+            place=video.place,
         )
     return Video(
         id=video.id, duration_s=duration_s, actions=actions, split=video.split, fps=video.fps
@@ -197,8 +182,6 @@ def _check(action: NamedAction, labels: Mapping[str, int], file: Path) -> None:
         message = f"{name!r} is none of the {len(labels)} classes of the data set"
     elif not (math.isfinite(start_s) and math.isfinite(end_s)):
         message = f"wanted finite times, got {start_s} s and {end_s} s"
-    elif end_s < start_s:
-        message = f"it ends at {end_s} s, before it starts at {start_s} s; correct or delete it"
     else:
         return
     raise FormatError(message, file=file, place=place)

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from untrimmed.core.annotations import Fault
 from untrimmed.core.errors import FormatError
+from untrimmed.core.files import written_whole
+from untrimmed.sources.text import text_of
 
 _SECONDS = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,6}):(\d\d?(?:\.\d*)?)", re.ASCII)
@@ -27,6 +30,13 @@ class Row:
     cells: Mapping[str, str]
     file: Path
     line: int
+
+    def backwards(self, video: str) -> Fault | None:
+        """What is wrong with an action that ends before it starts; None of others."""
+        start_s, end_s = self.seconds("start"), self.seconds("end")
+        if end_s >= start_s:
+            return None
+        return Fault.backwards(video, start_s, end_s, file=self.file, place=self.line)
 
     def segment_s(self) -> tuple[float, float]:
         start_s, end_s = self.seconds("start"), self.seconds("end")
@@ -69,10 +79,7 @@ def read_rows(path: Path, needed: Iterable[str]) -> list[Row]:
     Raises:
         FormatError: if the file cannot be read, is no such table, or lacks a column.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"cannot be read as text: {error}", file=path) from error
+    text = text_of(path)
     lines = _lines(
         csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True), path
     )
@@ -94,6 +101,20 @@ def read_rows(path: Path, needed: Iterable[str]) -> list[Row]:
             raise FormatError(message, file=path, place=number)
         rows.append(Row(dict(zip(columns, cells, strict=True)), path, number))
     return rows
+
+
+def write_rows(lines: Iterable[Iterable[object]], path: Path) -> None:
+    """A file of `table_of`."""
+    text = table_of(lines)
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def table_of(lines: Iterable[Iterable[object]]) -> str:
+    """CSV of some lines, the first of which names the columns."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerows(lines)
+    return buffer.getvalue()
 
 
 def _lines(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:

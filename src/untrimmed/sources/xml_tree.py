@@ -105,7 +105,7 @@ def read_xml(path: Path, content: bytes | None = None) -> Element:
     except FormatError:
         raise
     except (LookupError, ValueError) as error:  # of an encoding that Python does not have
-        raise FormatError(f"no usable XML: {error}", file=path) from error
+        raise FormatError(f"no usable XML: {error}", file=path, place=1) from error
     return builder.root.children[0]
 
 

@@ -103,11 +103,19 @@ def test_a_broken_video_is_named_and_the_others_are_trained_on(run, data):
     assert (data / "run" / "last.safetensors").exists()
 
 
+def backwards_wave(content):
+    """An action that no reader can hold."""
+    video = content["database"]["training-001"]
+    video["annotations"].append({"label": "wave", "segment": [3.0, 2.0]})
+
+
 def test_training_says_what_is_wrong_with_its_annotations(run, edit_annotations):
     edit_annotations(late_wave)
+    edit_annotations(backwards_wave)
     refused(
         run("train", "recipe.yaml", "--run", "run", "--set", "train.epochs=1"),
         r"training-002: wave from 900\.00 s",
+        r"database\.training-001\.\S+\.segment: it ends at 2\.0 s, before it starts at 3\.0 s",
     )
 
 

@@ -52,7 +52,6 @@ def test_comments_other_types_and_older_lines_are_known(saved):
     ("line", "message"),
     [
         (WAVE.replace("wave", "wave high"), "wanted 9 or 10 cells, got 11"),
-        (WAVE.replace("2.200", "-2.200"), "before it starts"),
         (WAVE.replace("2.200", "inf"), "wanted start and duration"),
         (WAVE.replace("wave", "<NA>"), "without a name"),
     ],

@@ -191,7 +191,10 @@ def _check(*, iou: float, threshold: float, limit: int | None) -> None:
 
 
 _Weaken = Callable[[Tensor, Tensor], Tensor]
-"""From scores and overlaps with the surest (K, n) to new scores, below 0 where dropped."""
+"""From scores and overlaps with the surest (K, n) to new scores, below 0 where dropped.
+
+The overlaps are used up.
+"""
 
 
 def _drop(scores: Tensor, overlap: Tensor, *, iou: float) -> Tensor:
@@ -199,7 +202,7 @@ def _drop(scores: Tensor, overlap: Tensor, *, iou: float) -> Tensor:
 
 
 def _fade(scores: Tensor, overlap: Tensor, *, sigma: float) -> Tensor:
-    return overlap.square().mul_(-1 / sigma).exp_().mul_(scores)
+    return overlap.square_().mul_(-1 / sigma).exp_().mul_(scores)
 
 
 def _shrink(scores: Tensor, overlap: Tensor, *, iou: float) -> Tensor:
@@ -209,6 +212,7 @@ def _shrink(scores: Tensor, overlap: Tensor, *, iou: float) -> Tensor:
 class _Classes(NamedTuple):
     """Candidates class by class, each in the order given.
 
+    lengths: above 0, so that two without length have a union.
     scores: -1 where there is none: behind the last of a class, or gone.
     starts: infinite behind the last and where one was picked, so that it overlaps nothing and
         its score stays.
@@ -251,7 +255,8 @@ def _by_class(
     origin = rows.new_zeros(shape).index_put((labels, place), rows)
     ranked = scores.new_full(shape, -1).index_put((labels, place), scores[rows, labels])
     starts, ends = (side[origin] for side in segments.unbind(1))
-    return _Classes(starts.masked_fill(ranked < 0, torch.inf), ends, ends - starts, ranked, origin)
+    lengths = (ends - starts).clamp_(min=torch.finfo(ends.dtype).tiny)
+    return _Classes(starts.masked_fill(ranked < 0, torch.inf), ends, lengths, ranked, origin)
 
 
 def _rounds(
@@ -261,7 +266,8 @@ def _rounds(
 
     Ends when nothing is left.  Scores fall from round to round, so it also ends when as many as
     the limit of all classes are better than whatever remains.  A class that has come below
-    `min_score` goes on beside the others; `_merged` leaves out what it picks then.
+    `min_score` goes on beside the others; `_merged` leaves out what it picks then.  A round holds
+    until the next is asked for; the classes are used up.
     """
     left, tops, seen, least = classes, list[Tensor](), 0, 0.0
     for number in range(classes.scores.shape[1]):
@@ -275,10 +281,8 @@ def _rounds(
         )
         overlap = _overlap(left, start, end).scatter_(1, place, 1.0)
         yield _Round(_Pick(start, end, top, origin), left, overlap)
-        left = left._replace(
-            starts=left.starts.scatter(1, place, torch.inf),
-            scores=weaken(left.scores, overlap).scatter_(1, place, -1),
-        )
+        left.starts.scatter_(1, place, torch.inf)
+        left = left._replace(scores=weaken(left.scores, overlap).scatter_(1, place, -1))
 
         if limit is not None:
             tops.append(top[:, 0])
@@ -307,8 +311,7 @@ def _overlap(
     left: _Classes, start: Float[Tensor, "K 1"], end: Float[Tensor, "K 1"]
 ) -> Float[Tensor, "K n"]:
     inside = torch.minimum(left.ends, end).sub_(torch.maximum(left.starts, start)).clamp_(min=0)
-    union = (left.lengths + (end - start)).sub_(inside)
-    return inside.div_(union.clamp_(min=torch.finfo(union.dtype).tiny))  # 0 if both lack length
+    return inside.div_((left.lengths + (end - start)).sub_(inside))
 
 
 def _averaged(turn: _Round, *, iou: float) -> _Pick:

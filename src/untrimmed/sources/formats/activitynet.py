@@ -13,8 +13,9 @@ Three fields are ours, and others pass them by: `classes`, the names in the orde
 beside `database`; `fps` of a video, which ActionFormer's files have too; `ignored` of an
 annotation that neither counts nor punishes, whose label is null if it is of no class.
 
-What is said but cannot be right, such as an action behind the end of its video, is read as it
-stands: `sources.check` finds it.
+An action that ends before it starts is left out, and among the `faults` of the result.  What else
+cannot be right, such as an action behind the end of its video, is read as it stands:
+`sources.check` finds it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from untrimmed.core.actions import EVERY_CLASS, Actions
-from untrimmed.core.annotations import Annotations, Video
+from untrimmed.core.annotations import Annotations, Fault, Video
 from untrimmed.core.detections import Detections
 from untrimmed.core.files import written_whole
 from untrimmed.sources.json_tree import Value, read_json
@@ -46,8 +47,7 @@ def read(
 
     Raises:
         FormatError: if the file is no such JSON, a video stands twice in it or has no duration
-            above 0, a time is not a finite number, an action ends before it starts, or a label is
-            not among the classes.
+            above 0, a time is not a finite number, or a label is not among the classes.
     """
     root = read_json(path)
     videos = root.member("database").members()
@@ -55,13 +55,14 @@ def read(
     if classes is None:
         classes = _classes(root, [one for some in annotations.values() for one in some])
     labels = {name: label for label, name in enumerate(classes)}
-    return Annotations(
-        tuple(classes),
-        {
-            id: _video(id, value, annotations[id], labels, durations_needed=durations_needed)
-            for id, value in videos.items()
-        },
-    )
+    made: dict[str, Video] = {}
+    faults: list[Fault] = []
+    for id, value in videos.items():
+        backwards = _backwards(id, annotations[id])
+        rows = [row for number, row in enumerate(annotations[id]) if number not in backwards]
+        made[id] = _video(id, value, rows, labels, durations_needed=durations_needed)
+        faults += backwards.values()
+    return Annotations(tuple(classes), made, tuple(faults))
 
 
 def write(annotations: Annotations, path: Path) -> None:
@@ -163,7 +164,7 @@ def _video(
     if fps is not None and not fps.number() > 0:
         raise fps.not_a("a rate above 0 frames per second")
     actions = Actions(
-        [_segment(one) for one in annotations],
+        [_times(one) for one in annotations],
         [_label(one, labels) for one in annotations],
         [_ignored(one) for one in annotations],
     )
@@ -178,14 +179,29 @@ def _video(
     )
 
 
-def _segment(row: Value) -> tuple[float, float]:
+def _backwards(id: str, rows: Iterable[Value]) -> dict[int, Fault]:
+    """The actions that end before they start, by their number."""
+    return {
+        number: Fault.backwards(id, *times, file=row.file, place=f"{row.place}.segment")
+        for number, row in enumerate(rows)
+        for times in [_times(row)]
+        if times[1] < times[0]
+    }
+
+
+def _times(row: Value) -> tuple[float, float]:
     value = row.member("segment")
     times = value.elements()
     if len(times) != 2:
         raise value.not_a("a start and an end in seconds")
-    start_s, end_s = times[0].number(), times[1].number()
+    return times[0].number(), times[1].number()
+
+
+def _segment(row: Value) -> tuple[float, float]:
+    """Of a detection, which is refused if it ends before it starts."""
+    start_s, end_s = _times(row)
     if end_s < start_s:
-        raise value.wrong(
+        raise row.member("segment").wrong(
             f"it ends at {end_s} s, before it starts at {start_s} s; correct or delete it"
         )
     return start_s, end_s

@@ -18,12 +18,11 @@ from untrimmed.core.files import written_whole
 from untrimmed.sources.named_actions import (
     NamedAction,
     NamedVideo,
-    class_name,
     data_set,
-    file_of,
     files_of,
-    text_of,
 )
+from untrimmed.sources.text import text_of
+from untrimmed.sources.written_actions import class_name, file_of
 
 _SECONDS = re.compile(r"-?\d{1,12}(\.\d*)?", re.ASCII)
 
@@ -41,7 +40,7 @@ def read(
         durations_s: by video; a video without is taken to last until its last action ends.
 
     Raises:
-        FormatError: if a line is no label, has no name, or ends before it starts.
+        FormatError: if a line is no label, or has no name.
     """
     videos = (
         NamedVideo(id=file.stem, file=file, actions=list(_labels(file)))

@@ -18,7 +18,10 @@ from pathlib import Path
 
 from untrimmed.core.annotations import Annotations
 from untrimmed.core.errors import FormatError
-from untrimmed.sources.named_actions import NamedAction, NamedVideo, data_set, text_of, video_id
+from untrimmed.sources.named_actions import NamedAction, NamedVideo, data_set, video_id
+from untrimmed.sources.table import write_rows
+from untrimmed.sources.text import text_of
+from untrimmed.sources.written_actions import decimal, named
 
 _NUMBER = re.compile(r"-?\d{1,12}(\.\d*)?", re.ASCII)
 
@@ -32,6 +35,19 @@ _KIND = ("behavior type",)
 _START = ("start (s)",)
 _STOP = ("stop (s)",)
 _NEEDED = (_OBSERVATION, _MEDIA, _BEHAVIOR, _KIND, _START, _STOP)
+
+
+_WRITTEN = (
+    "Observation id",
+    "Media file name",
+    "Media duration (s)",
+    "FPS (frame/s)",
+    "Behavior",
+    "Behavior type",
+    "Start (s)",
+    "Stop (s)",
+    "Duration (s)",
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +106,27 @@ def read(
     return data_set(videos, classes=classes, durations_s=durations_s)
 
 
+def export(annotations: Annotations, path: Path) -> None:
+    """A table of all actions as states, one observation for each video.
+
+    Splits are not kept, nor videos without actions.
+
+    Raises:
+        ValueError: if an action is ignored, or a name cannot be held.
+    """
+    lines: list[tuple[object, ...]] = [_WRITTEN]
+    for id, video in annotations.videos.items():
+        if not id or ";" in id or video_id(f"{id}.mp4") != id:
+            raise ValueError(f"BORIS cannot hold the video id {id!r}")
+        rate = "NA" if video.fps is None else decimal(video.fps)
+        about = (id, f"{id}.mp4", decimal(video.duration_s), rate)
+        lines += [
+            (*about, name, "STATE", decimal(start_s), decimal(end_s), decimal(end_s - start_s))
+            for start_s, end_s, name in named(video, annotations.classes, format="BORIS")
+        ]
+    write_rows(lines, path)
+
+
 def _named(id: str, rows: Sequence[_Row], path: Path) -> NamedVideo:
     first = rows[0]
     for row in rows:
@@ -104,6 +141,7 @@ def _named(id: str, rows: Sequence[_Row], path: Path) -> NamedVideo:
     return NamedVideo(
         id=id,
         file=path,
+        place=first.line,
         actions=actions,
         duration_s=first.above_zero(_DURATION),
         fps=first.above_zero(_RATE),

@@ -18,16 +18,14 @@ The first line names the columns, in any order; those that are not named below a
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from untrimmed.core.actions import Actions
-from untrimmed.core.annotations import Annotations, Video
+from untrimmed.core.annotations import Annotations, Fault, Video
 from untrimmed.core.detections import Detections
-from untrimmed.core.files import written_whole
-from untrimmed.sources.table import Row, read_rows
+from untrimmed.sources.table import Row, read_rows, write_rows
 
 ACTION_COLUMNS = ("video", "label", "start", "end")
 DETECTION_COLUMNS = (*ACTION_COLUMNS, "score")
@@ -50,17 +48,24 @@ def read(
             depend on it.
 
     Raises:
-        FormatError: if the file is no such table, a time is none, an action ends before it starts,
-            a label is not among the classes, or lines differ on the split or duration of a video.
+        FormatError: if the file is no such table, a time is none, a label is not among the
+            classes, or lines differ on the split or duration of a video.
+
+    An action that ends before it starts is left out, and among the `faults` of the result.
     """
     rows = read_rows(path, ACTION_COLUMNS)
     if classes is None:
         classes = sorted({row.cells["label"] for row in rows} - {""})
     labels = {name: label for label, name in enumerate(classes)}
-    videos = {
-        id: _video(id, some, labels, durations_s or {}) for id, some in _by_video(rows).items()
-    }
-    return Annotations(tuple(classes), videos)
+    videos: dict[str, Video] = {}
+    faults: list[Fault] = []
+    for id, some in _by_video(rows).items():
+        stated = [row for row in some if row.cells["label"]]
+        backwards = {row.line: fault for row in stated if (fault := row.backwards(id))}
+        possible = [row for row in stated if row.line not in backwards]
+        videos[id] = _video(id, some, possible, labels, durations_s or {})
+        faults += backwards.values()
+    return Annotations(tuple(classes), videos, tuple(faults))
 
 
 def write(annotations: Annotations, path: Path) -> None:
@@ -79,7 +84,7 @@ def write(annotations: Annotations, path: Path) -> None:
             (_checked_id(id), _class(label, annotations.classes), start_s, end_s, *about)
             for start_s, end_s, label in video.actions
         ] or [(_checked_id(id), "", "", "", *about)]
-    _write(lines, path)
+    write_rows(lines, path)
 
 
 def read_detections(path: Path, classes: Sequence[str]) -> dict[str, Detections]:
@@ -119,7 +124,7 @@ def write_detections(
             (_checked_id(id), _class(label, classes), start_s, end_s, score)
             for (start_s, end_s), label, score in zip(*columns, strict=True)
         ] or [(_checked_id(id), "", "", "", "")]
-    _write(lines, path)
+    write_rows(lines, path)
 
 
 def _by_video(rows: Iterable[Row]) -> dict[str, list[Row]]:
@@ -134,10 +139,14 @@ def _by_video(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def _video(
-    id: str, rows: Sequence[Row], labels: Mapping[str, int], durations_s: Mapping[str, float]
+    id: str,
+    rows: Sequence[Row],
+    stating: Sequence[Row],
+    labels: Mapping[str, int],
+    durations_s: Mapping[str, float],
 ) -> Video:
-    own = [row for row in rows if row.cells["label"]]
-    actions = Actions([row.segment_s() for row in own], [row.label(labels) for row in own])
+    """A video, of those of its lines that state an action."""
+    actions = Actions([row.segment_s() for row in stating], [row.label(labels) for row in stating])
     split, duration = _agreed(rows, "split"), _agreed(rows, "duration")
     if duration is not None:
         duration_s = duration.seconds("duration")
@@ -186,11 +195,3 @@ def _class(label: int, classes: Sequence[str]) -> str:
     if not name or name.strip() != name:
         raise ValueError(f"a CSV file cannot hold the class name {name!r}")
     return name
-
-
-def _write(lines: Iterable[Iterable[object]], path: Path) -> None:
-    with (
-        written_whole(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        csv.writer(file, lineterminator="\n").writerows(lines)

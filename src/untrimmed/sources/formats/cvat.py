@@ -17,9 +17,11 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
-from untrimmed.core.annotations import Annotations
+from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.errors import FormatError
+from untrimmed.core.files import written_whole
 from untrimmed.sources.named_actions import (
     NamedAction,
     NamedVideo,
@@ -28,6 +30,7 @@ from untrimmed.sources.named_actions import (
     frame_rate,
     video_id,
 )
+from untrimmed.sources.written_actions import class_name, file_of, named
 from untrimmed.sources.xml_tree import Element, read_xml
 
 _MEMBER = "annotations.xml"
@@ -87,6 +90,79 @@ def read(
             NamedVideo(id=id, file=file, actions=actions, duration_s=duration_s, fps=rate)
         )
     return data_set(videos, classes=classes)
+
+
+def export(
+    annotations: Annotations,
+    folder: Path,
+    *,
+    size: tuple[int, int],
+    fps: float | Mapping[str, float] | None = None,
+) -> None:
+    """Put `<id>.xml` of every video into a folder: tracks, to be uploaded to a task of this video.
+
+    An action is a box as large as the picture, from its first frame to the frame after its last.
+    Times are rounded to frames, an action is one frame long at least, and splits are not kept.
+
+    Args:
+        size: height and width of the pictures.
+        fps: frames per second of all videos, or by video; what the annotations say if not given.
+
+    Raises:
+        ValueError: if an action is ignored or starts outside of its video, no rate is known, or a
+            name cannot be held.
+    """
+    for id, video in annotations.videos.items():
+        file = file_of(id, folder, ".xml")
+        rate = frame_rate(video.fps if fps is None else fps, id, file=file)
+        document = _document(video, annotations.classes, rate, size)
+        ElementTree.indent(document, " ")
+        content = ElementTree.tostring(document, encoding="utf-8", xml_declaration=True)
+        with written_whole(file) as temporary:
+            temporary.write_bytes(content + b"\n")
+
+
+def _document(
+    video: Video, classes: Sequence[str], fps: float, size: tuple[int, int]
+) -> ElementTree.Element:
+    root = ElementTree.Element("annotations")
+    ElementTree.SubElement(root, "version").text = "1.1"
+    task = ElementTree.SubElement(ElementTree.SubElement(root, "meta"), "task")
+    frames = max(1, round(video.duration_s * fps))
+    about = {
+        "name": video.id,
+        "size": frames,
+        "mode": "interpolation",
+        "start_frame": 0,
+        "stop_frame": frames - 1,
+        "frame_filter": "",
+        "source": f"{video.id}.mp4",
+    }
+    for key, value in about.items():
+        ElementTree.SubElement(task, key).text = str(value)
+    labels = ElementTree.SubElement(task, "labels")
+    for label in range(len(classes)):
+        listed = ElementTree.SubElement(labels, "label")
+        ElementTree.SubElement(listed, "name").text = class_name(label, classes)
+    for number, (start_s, end_s, name) in enumerate(named(video, classes, format="CVAT")):
+        first = round(start_s * fps)
+        end = min(max(first + 1, round(end_s * fps)), frames)
+        if not 0 <= first < frames:
+            raise ValueError(
+                f"video {video.id}: CVAT has no frame at {start_s} s in {video.duration_s} s"
+            )
+        track = ElementTree.SubElement(root, "track", id=str(number), label=name, source="manual")
+        _box(track, first, size, outside=False)
+        if end < frames:  # else it lives to the end, behind which there is no frame
+            _box(track, end, size, outside=True)
+    return root
+
+
+def _box(track: ElementTree.Element, frame: int, size: tuple[int, int], *, outside: bool) -> None:
+    height, width = size
+    corners = {"xtl": "0.00", "ytl": "0.00", "xbr": f"{width:.2f}", "ybr": f"{height:.2f}"}
+    states = {"keyframe": "1", "outside": str(int(outside)), "occluded": "0", "z_order": "0"}
+    ElementTree.SubElement(track, "box", {"frame": str(frame), **states, **corners})
 
 
 def _unpacked(path: Path) -> bytes | None:

@@ -17,13 +17,15 @@ Source: Grauman et al., Ego4D, CVPR 2022, and the published files.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from untrimmed.core.annotations import Annotations
-from untrimmed.core.errors import FormatError
+from untrimmed.core.files import written_whole
 from untrimmed.sources.json_tree import Value, read_json
-from untrimmed.sources.named_actions import NamedAction, NamedVideo, data_set
+from untrimmed.sources.named_actions import NamedAction, NamedVideo, data_set, tables_of
+from untrimmed.sources.written_actions import named
 
 FILES = ("moments_train.json", "moments_val.json", "moments_test_unannotated.json")
 
@@ -35,20 +37,39 @@ def read(path: Path, *, classes: Sequence[str] | None = None) -> Annotations:
         classes: names by label; all that occur, sorted, if not given.
 
     Raises:
-        FormatError: if a file is no such JSON, a clip stands twice or has no duration above 0, an
-            action ends before it starts, or a label is not among the classes.
+        FormatError: if a file is no such JSON, a clip stands twice or has no duration above 0, or
+            a label is not among the classes.
     """
-    videos = (video for file in _files(path) for video in _videos(read_json(file)))
+    videos = (video for file in tables_of(path, FILES) for video in _videos(read_json(file)))
     return data_set(videos, classes=classes)
 
 
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = [path / name for name in FILES if (path / name).is_file()]
-    if not files:
-        raise FormatError(f"there is no {' and no '.join(FILES)} in this folder", file=path)
-    return files
+def write(annotations: Annotations, path: Path) -> None:
+    """A file that `read` gives back, except for frame rates and classes without actions.
+
+    Each video is a recording with one clip, which is the whole of it.
+
+    Raises:
+        ValueError: if an action is ignored, or a name cannot be held.
+    """
+    videos = []
+    for id, video in annotations.videos.items():
+        if not id:
+            raise ValueError("Ego4D cannot hold a video without an id")
+        labels = [
+            {"label": name, "start_time": start_s, "end_time": end_s, "primary": True}
+            for start_s, end_s, name in named(video, annotations.classes, format="Ego4D")
+        ]
+        clip = {
+            "clip_uid": id,
+            "video_start_sec": 0.0,
+            "video_end_sec": video.duration_s,
+            "annotations": [{"annotator_uid": "", "labels": labels}],
+        }
+        videos.append({"video_uid": id, "split": video.split, "clips": [clip]})
+    text = json.dumps({"videos": videos}, ensure_ascii=False, allow_nan=False, indent=1)
+    with written_whole(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def _videos(root: Value) -> Iterator[NamedVideo]:
@@ -62,6 +83,7 @@ def _videos(root: Value) -> Iterator[NamedVideo]:
             yield NamedVideo(
                 id=clip.member("clip_uid").name(),
                 file=root.file,
+                place=clip.place,
                 actions=list(_actions(clip)),
                 duration_s=duration_s,
                 split="" if split is None else split.text(),

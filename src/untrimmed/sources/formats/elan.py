@@ -22,12 +22,11 @@ from untrimmed.core.files import written_whole
 from untrimmed.sources.named_actions import (
     NamedAction,
     NamedVideo,
-    class_name,
     data_set,
-    file_of,
     files_of,
     video_id,
 )
+from untrimmed.sources.written_actions import class_name, file_of
 from untrimmed.sources.xml_tree import Element, read_xml
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"

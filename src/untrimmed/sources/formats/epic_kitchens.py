@@ -27,9 +27,16 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from untrimmed.core.annotations import Annotations
-from untrimmed.core.errors import FormatError
-from untrimmed.sources.named_actions import NamedAction, NamedVideo, data_set
-from untrimmed.sources.table import Row, read_rows
+from untrimmed.sources.named_actions import NamedAction, NamedVideo, data_set, tables_of
+from untrimmed.sources.table import Row, read_rows, table_of, write_rows
+from untrimmed.sources.written_actions import (
+    by_split,
+    class_name,
+    decimal,
+    named,
+    word,
+    write_beside,
+)
 
 Label = Literal["verb", "noun", "action"]
 
@@ -39,6 +46,15 @@ CLASS_LISTS = {
     "noun": ("EPIC_100_noun_classes.csv", "EPIC_100_noun_classes_v2.csv"),
 }
 VIDEO_INFO = "EPIC_100_video_info.csv"
+
+_COLUMNS = (
+    "narration_id",
+    "participant_id",
+    "video_id",
+    "start_timestamp",
+    "stop_timestamp",
+    "narration",
+)
 
 _CLASS = re.compile(r"\d{1,4}", re.ASCII)
 
@@ -61,13 +77,13 @@ def read(
             duration nobody says is taken to last until its last action ends.
 
     Raises:
-        FormatError: if a file is no such table, a time or number is none, an action ends before
-            it starts, a class is not among the classes, or a video is in both tables.
+        FormatError: if a file is no such table, a time or number is none, a class is not among
+            the classes, or a video is in both tables.
     """
     folder = path if path.is_dir() else path.parent
     kinds = ("verb", "noun") if label == "action" else (label,)
     needed = ["video_id", "start_timestamp", "stop_timestamp", *(f"{k}_class" for k in kinds)]
-    tables = {file: read_rows(file, needed) for file in _files(path)}
+    tables = {file: read_rows(file, needed) for file in tables_of(path, SPLITS)}
     rows = [row for some in tables.values() for row in some]
     names = {
         kind: classes if classes is not None and kind == label else _names(folder, kind, rows)
@@ -80,20 +96,55 @@ def read(
     return data_set(_videos(tables, names, _info(folder)), classes=classes, durations_s=durations_s)
 
 
+def export(
+    annotations: Annotations, path: Path, *, label: Literal["verb", "noun"] = "verb"
+) -> None:
+    """The tables of a folder, or one table where the path ends in `.csv`, and what lies beside.
+
+    Times are rounded to milliseconds.  Videos without actions are not kept, nor splits in one
+    table; columns that nothing is known of are left out.
+
+    Args:
+        label: whether the classes are verbs or nouns.
+
+    Raises:
+        ValueError: if an action is ignored or starts before 0, a video of a folder is in another
+            split than train and validation, a name cannot be held, or other classes or durations
+            are beside.
+    """
+    classes = annotations.classes
+    number = {class_name(place, classes): place for place in range(len(classes))}
+    tables: dict[Path, list[tuple[object, ...]]] = {}
+    for file, videos in by_split(annotations, path, SPLITS, format="EPIC-Kitchens").items():
+        lines = tables[file] = [(*_COLUMNS, label, f"{label}_class")]
+        for video in videos:
+            about = video.id.partition("_")[0], word(video.id, format="EPIC-Kitchens")
+            spans = named(video, classes, format="EPIC-Kitchens")
+            lines += [
+                (f"{video.id}_{place}", *about, *map(_clock, times), name, name, number[name])
+                for place, (*times, name) in enumerate(spans)
+            ]
+    folder = path.parent if path.suffix.lower() == ".csv" else path
+    keys = [("id", "key"), *((place, name) for name, place in number.items())]
+    write_beside(table_of(keys), folder / CLASS_LISTS[label][0])
+    write_beside(table_of(_about(annotations)), folder / VIDEO_INFO)
+    for file, lines in tables.items():
+        write_rows(lines, file)
+
+
+def _about(annotations: Annotations) -> Iterator[tuple[str, str, str]]:
+    """The table of durations and rates, as `_info` reads it."""
+    yield "video_id", "duration", "fps"
+    for video in annotations.videos.values():
+        fps = "" if video.fps is None else decimal(video.fps)
+        yield video.id, decimal(video.duration_s), fps
+
+
 class _Info(NamedTuple):
     """Of a video."""
 
     duration_s: float
-    fps: float
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = [path / name for name in SPLITS if (path / name).is_file()]
-    if not files:
-        raise FormatError(f"there is no {' and no '.join(SPLITS)} in this folder", file=path)
-    return files
+    fps: float | None
 
 
 def _names(folder: Path, kind: str, rows: Iterable[Row]) -> list[str]:
@@ -131,10 +182,11 @@ def _info(folder: Path) -> dict[str, _Info]:
         return {}
     info = {}
     for row in read_rows(file, ["video_id", "duration", "fps"]):
-        facts = _Info(row.number("duration"), row.number("fps"))
-        if not (facts.duration_s > 0 and facts.fps > 0):
+        duration_s = row.number("duration")
+        fps = row.number("fps") if row.cells["fps"] else None
+        if not (duration_s > 0 and (fps is None or fps > 0)):
             raise row.wrong("wanted a duration and a frame rate above 0")
-        info[row.cells["video_id"]] = facts
+        info[row.cells["video_id"]] = _Info(duration_s, fps)
     return info
 
 
@@ -157,11 +209,20 @@ def _videos(
             yield NamedVideo(
                 id=id,
                 file=file,
+                place=own[0].place or 1,
                 actions=own,
                 duration_s=None if facts is None else facts.duration_s,
                 split=SPLITS.get(file.name, ""),
                 fps=None if facts is None else facts.fps,
             )
+
+
+def _clock(time_s: float) -> str:
+    time_ms = round(time_s * 1000)
+    if time_ms < 0:
+        raise ValueError(f"EPIC-Kitchens has no time {time_s} s, before the video starts")
+    minutes, time_ms = divmod(time_ms, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{time_ms / 1000:06.3f}"
 
 
 def _name(row: Row, names: Mapping[str, Sequence[str]]) -> str:

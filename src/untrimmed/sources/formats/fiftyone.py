@@ -10,12 +10,15 @@ are 1.2 s to 3.4 s.  Timestamps are seconds.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from untrimmed.core.annotations import Annotations
+from untrimmed.core.files import written_whole
 from untrimmed.sources.json_tree import Value, read_json
 from untrimmed.sources.named_actions import NamedAction, NamedVideo, data_set, frame_rate
+from untrimmed.sources.written_actions import class_name, named
 
 
 def read(
@@ -50,8 +53,31 @@ def read(
         counted = any(row.optional("support") is not None for row in rows)
         rate = frame_rate(fps, id, file=path) if counted or fps is not None else None
         actions = [NamedAction(*_times(row, rate), _name(row, names), row.place) for row in rows]
-        videos.append(NamedVideo(id=id, file=path, actions=actions, fps=rate))
+        videos.append(NamedVideo(id=id, file=path, place=value.place, actions=actions, fps=rate))
     return data_set(videos, classes=classes, durations_s=durations_s)
+
+
+def export(annotations: Annotations, path: Path) -> None:
+    """The labels of all videos, with times in seconds; FiftyOne wants the videos in `data/` beside.
+
+    The duration, split and rate of a video are not kept.
+
+    Raises:
+        ValueError: if an action is ignored, or a name cannot be held.
+    """
+    classes = annotations.classes
+    number = {class_name(label, classes): label for label in range(len(classes))}
+    labels = {
+        id: [
+            {"label": number[name], "timestamps": [start_s, end_s]}
+            for start_s, end_s, name in named(video, classes, format="FiftyOne")
+        ]
+        for id, video in annotations.videos.items()
+    }
+    content = {"classes": list(classes), "labels": labels}
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)
+    with written_whole(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def _times(row: Value, fps: float | None) -> tuple[float, float]:
@@ -62,7 +88,7 @@ def _times(row: Value, fps: float | None) -> tuple[float, float]:
         raise value.not_a("a start and an end")
     if support is None or fps is None:
         return pair[0].number(), pair[1].number()
-    if not 1 <= pair[0].whole_number() <= pair[1].whole_number():
+    if not (pair[0].whole_number() >= 1 and pair[1].whole_number() >= 0):
         raise support.not_a("a first and a last frame, counted from 1")
     return (pair[0].number() - 1) / fps, pair[1].number() / fps
 

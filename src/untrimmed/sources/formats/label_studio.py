@@ -27,11 +27,11 @@ from untrimmed.sources.json_tree import Value, read_json
 from untrimmed.sources.named_actions import (
     NamedAction,
     NamedVideo,
-    class_name,
     data_set,
     frame_rate,
     video_id,
 )
+from untrimmed.sources.written_actions import class_name
 
 _IN_FRAMES = "timelinelabels"
 _IN_SECONDS = ("labels", "timeserieslabels")
@@ -71,7 +71,7 @@ def read(
         actions = [
             action for region in regions for action in _actions(region, id=id, fps=fps, file=path)
         ]
-        videos.append(NamedVideo(id=id, file=path, actions=actions))
+        videos.append(NamedVideo(id=id, file=path, place=task.place, actions=actions))
     return data_set(videos, classes=classes, durations_s=durations_s)
 
 
@@ -221,7 +221,7 @@ def _actions(value: Value, *, id: str, fps: Rate | None, file: Path) -> Iterator
         frames_per_s = frame_rate(fps, id, file=file)
         for stretch in value.member("ranges").elements():
             first, last = (stretch.member(name) for name in ("start", "end"))
-            if not 1 <= first.whole_number() <= last.whole_number():
+            if not (first.whole_number() >= 1 and last.whole_number() >= 0):
                 raise stretch.not_a("a first and a last frame, counted from 1")
             times = (first.number() - 1) / frames_per_s, last.number() / frames_per_s
             for name in value.member(_IN_FRAMES).elements():

@@ -17,8 +17,16 @@ from pathlib import Path
 
 from untrimmed.core.annotations import Annotations
 from untrimmed.core.errors import FormatError
-from untrimmed.sources.formats.thumos14 import class_files, joined, read_lines
-from untrimmed.sources.named_actions import text_of
+from untrimmed.sources.formats.thumos14 import (
+    class_file,
+    class_files,
+    joined,
+    read_lines,
+    write_lines,
+    written_line,
+)
+from untrimmed.sources.text import text_of
+from untrimmed.sources.written_actions import named, word
 
 CLASS_LIST = "class_list.txt"
 
@@ -40,8 +48,10 @@ def read(
             action ends: enough for scores, which do not depend on it.
 
     Raises:
-        FormatError: if there is no such file, a line is not a video and two times, an action ends
-            before it starts, or a class is not among the classes.
+        FormatError: if there is no such file, a line is not a video and two times, or a class is
+            not among the classes.
+
+    An action that ends before it starts is left out, and among the `faults` of the result.
     """
     files = [
         file
@@ -61,6 +71,25 @@ def read(
         for line in read_lines(file, name=name, split="")
     )
     return joined(lines, classes=classes, durations_s=durations_s or {})
+
+
+def export(annotations: Annotations, folder: Path) -> None:
+    """Put `class_list.txt`, and in `annotations` a file for each class, into a folder.
+
+    Durations and rates are not kept, nor videos without actions, nor a split that the name of the
+    video does not say.
+
+    Raises:
+        ValueError: if an action is ignored, or a name cannot be held.
+    """
+    names = [word(name, format="MultiTHUMOS") for name in annotations.classes]
+    files = {name: class_file(name, folder / "annotations", ".txt") for name in names}
+    lines: dict[Path, list[str]] = {file: [] for file in files.values()}
+    for id, video in annotations.videos.items():
+        for start_s, end_s, name in named(video, annotations.classes, format="MultiTHUMOS"):
+            lines[files[name]].append(written_line(id, start_s, end_s))
+    listed = [f"{number} {name}\n" for number, name in enumerate(names, start=1)]
+    write_lines({**lines, folder / CLASS_LIST: listed})
 
 
 def _listed(path: Path) -> list[str]:

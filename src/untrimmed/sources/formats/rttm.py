@@ -15,7 +15,9 @@ from pathlib import Path
 from untrimmed.core.annotations import Annotations
 from untrimmed.core.errors import FormatError
 from untrimmed.core.files import written_whole
-from untrimmed.sources.named_actions import NamedAction, NamedVideo, class_name, data_set, text_of
+from untrimmed.sources.named_actions import NamedAction, NamedVideo, data_set
+from untrimmed.sources.text import text_of
+from untrimmed.sources.written_actions import class_name
 
 _SECONDS = re.compile(r"-?\d{1,12}(\.\d*)?", re.ASCII)
 _CELLS = (9, 10)  # the last, look-ahead, came with a later version
@@ -35,7 +37,7 @@ def read(
         durations_s: by video; a video without is taken to last until its last action ends.
 
     Raises:
-        FormatError: if a line is none of such a table, or a duration is below 0.
+        FormatError: if a line is none of such a table.
     """
     videos: dict[str, list[NamedAction]] = {}
     for number, line in enumerate(text_of(path).splitlines(), 1):
@@ -57,7 +59,10 @@ def read(
         # In whole nanoseconds: 1.2 + 2.2 would end at 3.4000000000000004 s.
         end_s = round(start_s + duration_s, 9)
         videos.setdefault(cells[1], []).append(NamedAction(start_s, end_s, cells[7], number))
-    named = (NamedVideo(id=id, file=path, actions=actions) for id, actions in videos.items())
+    named = (
+        NamedVideo(id=id, file=path, place=actions[0].place or 1, actions=actions)
+        for id, actions in videos.items()
+    )
     return data_set(named, classes=classes, durations_s=durations_s)
 
 

@@ -23,12 +23,11 @@ from untrimmed.core.files import written_whole
 from untrimmed.sources.named_actions import (
     NamedAction,
     NamedVideo,
-    class_name,
     data_set,
-    file_of,
     files_of,
-    text_of,
 )
+from untrimmed.sources.text import text_of
+from untrimmed.sources.written_actions import class_name, file_of
 
 _TIME = r"(?:(\d{1,4}):)?([0-5]?\d):([0-5]\d)[,.](\d{3})"
 _TIMING = re.compile(rf"{_TIME}[ \t]+-->[ \t]+{_TIME}(?:[ \t].*)?", re.ASCII)
@@ -52,7 +51,7 @@ def read(
         durations_s: by video; a video without is taken to last until its last action ends.
 
     Raises:
-        FormatError: if a file is neither, a cue has no text, or it ends before it starts.
+        FormatError: if a file is neither, or a cue has no text.
     """
     videos = (
         NamedVideo(id=file.stem, file=file, actions=list(_cues(file)))

@@ -10,8 +10,7 @@ What stands before the ending `_val` or `_test` is the class.  Actions that the 
 not decide on are of the class "Ambiguous": they are ignored, of whichever class.
 
 The files say neither durations nor rates.  Every dive off a cliff is a Diving and a CliffDiving
-at the same time: both are read.  There is no `write`: `formats.activitynet` holds all of this in
-one file, with durations.
+at the same time: both are read.
 
 Source: the data set's own files and THUMOS Challenge 2014, http://crcv.ucf.edu/THUMOS14.
 """
@@ -25,9 +24,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from untrimmed.core.actions import EVERY_CLASS, Actions
-from untrimmed.core.annotations import Annotations, Video
+from untrimmed.core.annotations import Annotations, Fault, Video
 from untrimmed.core.errors import FormatError
-from untrimmed.sources.named_actions import text_of
+from untrimmed.core.files import written_whole
+from untrimmed.sources.text import text_of
+from untrimmed.sources.written_actions import class_name, decimal, file_of, word
 
 AMBIGUOUS = "Ambiguous"
 SPLITS = {"val": "validation", "test": "test"}
@@ -53,8 +54,10 @@ def read(
             action ends: enough for scores, which do not depend on it.
 
     Raises:
-        FormatError: if there is no such file, a line is not a video and two times, an action ends
-            before it starts, a class is not among `classes`, or a video is in two splits.
+        FormatError: if there is no such file, a line is not a video and two times, a class is not
+            among `classes`, or a video is in two splits.
+
+    An action that ends before it starts is left out, and among the `faults` of the result.
     """
     files = class_files(path, endings=[f"_{part}.txt" for part in SPLITS])
     found = [_class_and_split(file) for file in files]
@@ -69,6 +72,66 @@ def read(
         for line in read_lines(file, name=name, split=split)
     )
     return joined(lines, classes=classes, durations_s=durations_s or {})
+
+
+def export(annotations: Annotations, folder: Path, *, split: str = "") -> None:
+    """Put a file for each class and split into a folder.
+
+    Durations, rates, the order of classes and the class of an ignored action are not kept, nor
+    videos without actions.
+
+    Args:
+        split: of the videos of which none is said.
+
+    Raises:
+        ValueError: if a video is in another split than validation and test, or a name cannot be
+            held.
+    """
+    parts = {split: part for part, split in SPLITS.items()}
+    lines: dict[Path, list[str]] = {}
+    for id, video in annotations.videos.items():
+        part = parts.get((video.split or split).casefold())
+        if part is None:
+            raise ValueError(
+                f"video {id}: THUMOS14 has no split {video.split!r}; there are: {', '.join(parts)}"
+            )
+        ending = f"_{part}.txt"
+        files = {name: class_file(name, folder, ending) for name in annotations.classes}
+        lines = {file: [] for file in files.values()} | lines
+        for segment_s, label, ignored in zip(
+            video.actions.segments_s.tolist(),
+            video.actions.labels.tolist(),
+            video.actions.ignored.tolist(),
+            strict=True,
+        ):
+            name = AMBIGUOUS if ignored else class_name(label, annotations.classes)
+            file = files.get(name, folder / f"{AMBIGUOUS}{ending}")
+            lines.setdefault(file, []).append(written_line(id, *segment_s))
+    write_lines(lines)
+
+
+def class_file(name: str, folder: Path, ending: str) -> Path:
+    """The file of a class.
+
+    Raises:
+        ValueError: if no file of this name is read again as one of this class.
+    """
+    if name in ("", AMBIGUOUS) or name.startswith("."):
+        raise ValueError(f"text files by class cannot hold the class name {name!r}")
+    return file_of(name, folder, ending)
+
+
+def written_line(video: str, start_s: float, end_s: float) -> str:
+    """A line that `read_lines` reads as the same times."""
+    id = word(video, format="a text file by class")
+    return f"{id}  {decimal(start_s)}  {decimal(end_s)}\n"
+
+
+def write_lines(lines: Mapping[Path, Iterable[str]]) -> None:
+    """Files of some lines."""
+    for file, some in lines.items():
+        with written_whole(file) as temporary:
+            temporary.write_text("".join(some), encoding="utf-8", newline="\n")
 
 
 class Line(NamedTuple):
@@ -115,7 +178,7 @@ def read_lines(file: Path, *, name: str, split: str) -> Iterator[Line]:
     """The lines of one file that are not blank.
 
     Raises:
-        FormatError: if the file is no text, or a line is not a video and two times in order.
+        FormatError: if the file is no text, or a line is not a video and two times.
     """
     for number, written in enumerate(text_of(file).split("\n"), start=1):
         words = written.split()
@@ -127,10 +190,7 @@ def read_lines(file: Path, *, name: str, split: str) -> Iterator[Line]:
                 file=file,
                 place=number,
             )
-        line = Line(words[0], float(words[1]), float(words[2]), name, split, file, number)
-        if line.end_s < line.start_s:
-            raise line.wrong(f"it ends at {line.end_s} s, before it starts at {line.start_s} s")
-        yield line
+        yield Line(words[0], float(words[1]), float(words[2]), name, split, file, number)
 
 
 def joined(
@@ -149,7 +209,13 @@ def joined(
             raise line.wrong(f"{line.name!r} is none of the {len(labels)} classes of the data set")
         by_video.setdefault(line.video, []).append(line)
     videos = {id: _video(own, labels, durations_s) for id, own in sorted(by_video.items())}
-    return Annotations(tuple(classes), videos)
+    faults = tuple(
+        Fault.backwards(id, line.start_s, line.end_s, file=line.file, place=line.number)
+        for id, own in sorted(by_video.items())
+        for line in own
+        if line.end_s < line.start_s
+    )
+    return Annotations(tuple(classes), videos, faults)
 
 
 def _class_and_split(file: Path) -> tuple[str, str]:
@@ -164,16 +230,18 @@ def _video(
     for line in lines:
         if line.split != first.split:
             raise line.wrong(f"{line.video} is in the split {first.split} in {first.file.name}")
-    duration_s = durations_s.get(first.video, max(line.end_s for line in lines))
+    possible = [line for line in lines if line.end_s >= line.start_s]
+    last_s = max((line.end_s for line in possible), default=0.0)
+    duration_s = durations_s.get(first.video, last_s)
     if not 0 < duration_s < math.inf:
         raise first.wrong(f"{first.video} has no duration above 0 s; give it in `durations_s`")
     return Video(
         id=first.video,
         duration_s=duration_s,
         actions=Actions(
-            [(line.start_s, line.end_s) for line in lines],
-            [labels.get(line.name, EVERY_CLASS) for line in lines],
-            [line.name == AMBIGUOUS for line in lines],
+            [(line.start_s, line.end_s) for line in possible],
+            [labels.get(line.name, EVERY_CLASS) for line in possible],
+            [line.name == AMBIGUOUS for line in possible],
         ),
         split=first.split,
     )

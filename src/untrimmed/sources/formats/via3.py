@@ -26,11 +26,11 @@ from untrimmed.sources.json_tree import Value, read_json
 from untrimmed.sources.named_actions import (
     NamedAction,
     NamedVideo,
-    class_name,
     data_set,
-    text_of,
     video_id,
 )
+from untrimmed.sources.text import text_of
+from untrimmed.sources.written_actions import class_name
 
 _OF_A_SPAN = "FILE1_Z2_XY0"
 _TEXT, _CHECKBOX, _SELECT = 1, 2, 4
@@ -89,7 +89,7 @@ def read(
 
     Raises:
         FormatError: if the file is neither, has several attributes of spans and none is chosen,
-            a span has no value of it or ends before it starts, or a view shows several files.
+            a span has no value of it, or a view shows several files.
     """
     text = text_of(path)
     if text.lstrip().startswith("{"):
@@ -219,6 +219,7 @@ def _video(file: Value, actions: Sequence[NamedAction], path: Path) -> NamedVide
     return NamedVideo(
         id=video_id(file.member("fname").name()),
         file=path,
+        place=file.place,
         actions=actions,
         duration_s=None if duration is None else duration.number(),
         split="" if split is None else split.text(),
@@ -241,12 +242,15 @@ def _header(text: str, path: Path) -> Value:
             root = Value(None, path)
             return _parsed(line.removeprefix(_FROM_THE_ATTRIBUTE), root, f"line {number}")
     raise FormatError(
-        f"neither a project of VIA 3 nor an export: no line {_FROM_THE_ATTRIBUTE!r}", file=path
+        f"neither a project of VIA 3 nor an export: no line {_FROM_THE_ATTRIBUTE!r}",
+        file=path,
+        place=1,
     )
 
 
 def _of_table(text: str, path: Path, attribute: _Attribute) -> list[NamedVideo]:
     actions: dict[str, list[NamedAction]] = {}
+    first: dict[str, int] = {}
     for line, cells in _lines(text, path):
         if len(cells) != _COLUMNS:
             message = f"wanted {_COLUMNS} cells, got {len(cells)}"
@@ -261,10 +265,13 @@ def _of_table(text: str, path: Path, attribute: _Attribute) -> list[NamedVideo]:
         if len(names) != 1:
             raise files.wrong(f"wanted one file, got {len(names)}")
         some = actions.setdefault(names[0], [])
+        first.setdefault(names[0], line)
         times = _times(z, xy)
         if times:
             some += [NamedAction(*times, name, line) for name in attribute.names(values)]
-    return [NamedVideo(id=id, file=path, actions=some) for id, some in actions.items()]
+    return [
+        NamedVideo(id=id, file=path, place=first[id], actions=some) for id, some in actions.items()
+    ]
 
 
 def _lines(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
