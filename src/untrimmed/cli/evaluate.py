@@ -77,12 +77,14 @@ def run(
 
 def _shown(result: Scored, *, as_json: bool) -> None:
     from untrimmed.cli.options import ended
-    from untrimmed.report.table import score_table
+    from untrimmed.report.table import recall_lines, score_table
 
     if as_json:
         typer.echo(result.json())
     else:
         typer.echo(score_table(result.scores, style="text"))
+        if result.recall is not None:
+            typer.echo(recall_lines(result.recall))
         typer.echo(f"{result.videos} videos; protocol {result.scores.protocol}")
     ended({}, result.faults)
 
@@ -90,13 +92,15 @@ def _shown(result: Scored, *, as_json: bool) -> None:
 def _evaluated(run: Path, *, split: str | None, weights: Path | None) -> None:
     from untrimmed.cli.options import ended
     from untrimmed.cli.watch import watch
-    from untrimmed.report.table import score_table
+    from untrimmed.report.table import recall_lines, score_table
     from untrimmed.runs.evaluation import evaluate
     from untrimmed.runs.folder import RunFolder
 
     folder = RunFolder(run)
     result = watch(evaluate(folder, split=split, weights=weights))
     typer.echo(score_table(result.scores, style="text"))
+    if result.recall is not None:
+        typer.echo(recall_lines(result.recall))
     typer.echo(f"{len(result.detections)} videos; protocol {result.scores.protocol}")
     typer.echo(f"detections: {folder.detections(result.split)}")
     typer.echo(f"report: {folder.report}")

@@ -24,6 +24,7 @@ from untrimmed.core.detections import Detections
 from untrimmed.metrics import average_precision, thumos_challenge
 from untrimmed.metrics.average_precision import Scores
 from untrimmed.metrics.matching import Ties, UnknownVideos
+from untrimmed.metrics.recall import TopRecall, top_recall
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ class Protocol:
         blocked_videos: left out, of actions and detections.
         external_classifier: whether published scores commonly take class and part of the score
             from a classifier of whole videos.  It says what to compare with and changes nothing.
+        recall_at: multiples k for which Recall@kx is reported beside average precision.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Protocol:
     ties: Ties = "last"
     blocked_videos: frozenset[str] = frozenset()
     external_classifier: bool = False
+    recall_at: tuple[int, ...] = ()
 
     @property
     def described(self) -> str:
@@ -74,6 +77,7 @@ class Protocol:
         shown = {option.name: getattr(self, option.name) for option in fields(self)}
         del shown["name"]
         shown["splits"] = " ".join(self.splits)
+        shown["recall_at"] = " ".join(f"{k}x" for k in self.recall_at) or "none"
         shown["tious"] = " ".join(f"{tiou:g}" for tiou in self.tious)
         shown["blocked_videos"] = len(self.blocked_videos)
         shown["external_classifier"] = "customary" if self.external_classifier else "none"
@@ -116,6 +120,26 @@ def score(
             ties=protocol.ties,
         )
     return replace(table, protocol=protocol.described)
+
+
+def recall(
+    actions: Mapping[str, Actions],
+    detections: Mapping[str, Detections],
+    *,
+    protocol: Protocol,
+    classes: Sequence[str],
+) -> TopRecall | None:
+    """Recall@kx by the rules of a benchmark, None if it has none; arguments as for `score`."""
+    if not protocol.recall_at:
+        return None
+    truth = counted_actions(actions, protocol=protocol)
+    return top_recall(
+        truth,
+        {id: some for id, some in detections.items() if id in truth},
+        tious=protocol.tious,
+        classes=classes,
+        multiples=protocol.recall_at,
+    )
 
 
 def counted_actions(actions: Mapping[str, Actions], *, protocol: Protocol) -> dict[str, Actions]:
@@ -235,11 +259,12 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             replace(
                 _EPIC,
                 name="ego4d_mq",
-                source="Ego4D episodic-memory, MQ/Evaluation/ego4d; average mAP",
+                source="Ego4D episodic-memory, MQ/Evaluation/ego4d",
+                recall_at=(1, 5),
             ),
             _EPIC_ACTIONFORMER,
             replace(_EPIC_ACTIONFORMER, name="epic_kitchens_noun_actionformer"),
-            replace(_EPIC_ACTIONFORMER, name="ego4d_mq_actionformer"),
+            replace(_EPIC_ACTIONFORMER, name="ego4d_mq_actionformer", recall_at=(1, 5)),
             _OPENTAD,
             replace(_OPENTAD, name="charades"),
         )

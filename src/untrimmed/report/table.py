@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from untrimmed.metrics.average_precision import Scores
+from untrimmed.metrics.recall import TopRecall
 
 
 def score_table(scores: Scores, *, style: Literal["text", "markdown"]) -> str:
@@ -27,6 +28,20 @@ def score_table(scores: Scores, *, style: Literal["text", "markdown"]) -> str:
     ]
     foot = ["mAP", *map(percent, scores.mean_ap.tolist()), percent(scores.average)]
     return _markdown([head, *body, foot]) if style == "markdown" else _text([head, *body, foot])
+
+
+def recall_lines(recall: TopRecall) -> str:
+    """Recall@kx by threshold in percent, a line for each multiple, with the mean at its end."""
+    head = ["", *(f"{tiou:g}" for tiou in recall.tious), "average"]
+    body = [
+        [f"Recall@{multiple}x", *map(percent, column), percent(sum(column) / len(column))]
+        for multiple, column in zip(recall.multiples, recall.mean.T.tolist(), strict=True)
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
+    return "\n".join(
+        "  ".join([name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:])])
+        for name, *numbers in [head, *body]
+    )
 
 
 def percent(share: float) -> str:

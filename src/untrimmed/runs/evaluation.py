@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from untrimmed import __version__
+from untrimmed.core.actions import Actions
 from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import ConfigError, MediaError
@@ -17,6 +18,7 @@ from untrimmed.core.files import written_whole
 from untrimmed.detect.classify import classified, read_class_scores
 from untrimmed.metrics import protocols
 from untrimmed.metrics.average_precision import Scores, precision_recall
+from untrimmed.metrics.recall import TopRecall
 from untrimmed.nn.detector import Detector
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.report.charts import NamedCurve
@@ -26,7 +28,7 @@ from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.networks import device_here
 from untrimmed.runs.opening import open_data
 from untrimmed.runs.progress import Job, Progress
-from untrimmed.runs.scoring import protocol_of
+from untrimmed.runs.scoring import protocol_of, recall_by_multiple
 from untrimmed.sources.formats import activitynet, csv
 from untrimmed.train.state import load_weights
 
@@ -41,12 +43,14 @@ class Evaluation:
         scores: over the videos that could be read.
         detections: by video.
         failed: what is wrong with each video that could not be read; it is not scored.
+        recall: Recall@kx, where the recipe's protocol has it.
     """
 
     split: str
     scores: Scores
     detections: dict[str, Detections]
     failed: dict[str, str]
+    recall: TopRecall | None = None
 
 
 def detect_all(
@@ -100,12 +104,29 @@ def score(recipe: Recipe, truth: Annotations, found: dict[str, Detections]) -> S
 
     A detector of one class without class scores is scored for finding actions of whatever class.
     """
+    actions, names = _scored(recipe, truth, found)
+    return protocols.score(actions, found, protocol=_rules(recipe), classes=names)
+
+
+def recall(recipe: Recipe, truth: Annotations, found: dict[str, Detections]) -> TopRecall | None:
+    """Recall@kx over the same videos; None if the rules of the recipe have none."""
+    actions, names = _scored(recipe, truth, found)
+    return protocols.recall(actions, found, protocol=_rules(recipe), classes=names)
+
+
+def _rules(recipe: Recipe) -> protocols.Protocol:
+    return protocol_of(recipe.protocol, tious=recipe.tious)
+
+
+def _scored(
+    recipe: Recipe, truth: Annotations, found: dict[str, Detections]
+) -> tuple[dict[str, Actions], tuple[str, ...]]:
+    """Actions that are scored against, and the classes that are told apart."""
     actions = {id: truth.videos[id].actions for id in found}
-    rules = protocol_of(recipe.protocol, tious=recipe.tious)
     names = told_apart(recipe, truth.classes)
-    if len(names) != len(truth.classes):
+    if names != truth.classes:
         actions = {id: some.of_one_class() for id, some in actions.items()}
-    return protocols.score(actions, found, protocol=rules, classes=names)
+    return actions, names
 
 
 def told_apart(recipe: Recipe, classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -138,7 +159,13 @@ def evaluate(
     found = yield from detect_all(
         detector, data, readable(data, truth), recipe=recipe, device=device
     )
-    result = Evaluation(split, score(recipe, truth, found), found, data.failed)
+    result = Evaluation(
+        split,
+        score(recipe, truth, found),
+        found,
+        data.failed,
+        recall(recipe, truth, found),
+    )
     write_evaluation(folder, result, truth, data=data)
     return result
 
@@ -159,14 +186,11 @@ def write_evaluation(
     """Detections as JSON and CSV, scores as JSON, and the page to look at."""
     detections = folder.detections(result.split)
     recipe = folder.read_recipe()
-    classes = told_apart(recipe, truth.classes)
+    actions, classes = _scored(recipe, truth, result.detections)
     activitynet.write_detections(result.detections, classes, detections)
     csv.write_detections(result.detections, classes, detections.with_suffix(".csv"))
     with written_whole(folder.scores(result.split)) as path:
         path.write_text(json.dumps(_plain(result), indent=1, ensure_ascii=False), encoding="utf-8")
-    actions = {id: truth.videos[id].actions for id in result.detections}
-    if classes != truth.classes:
-        actions = {id: some.of_one_class() for id, some in actions.items()}
     model = type(recipe.model).__module__.rpartition(".")[2]
     curves = []
     for label, name in enumerate(classes):
@@ -217,4 +241,5 @@ def _plain(result: Evaluation) -> dict[str, object]:
             name: [None if value != value else value for value in column]
             for name, column in zip(table.classes, table.ap.T.tolist(), strict=True)
         },
+        **({} if result.recall is None else {"recall": recall_by_multiple(result.recall)}),
     }

@@ -15,7 +15,8 @@ from untrimmed.core.detections import Detections
 from untrimmed.core.errors import ConfigError, FormatError
 from untrimmed.detect.classify import classified, read_class_scores
 from untrimmed.metrics.average_precision import Scores
-from untrimmed.metrics.protocols import PROTOCOLS, Protocol, score
+from untrimmed.metrics.protocols import PROTOCOLS, Protocol, recall, score
+from untrimmed.metrics.recall import TopRecall
 from untrimmed.runs.formats import FORMATS, read_with
 from untrimmed.sources.formats import activitynet, csv
 
@@ -28,11 +29,13 @@ class Scored:
         scores: by threshold and class, with the rules.
         videos: how many were scored.
         faults: actions that the annotations state and that are not scored, for they cannot be.
+        recall: Recall@kx, where the rules have it.
     """
 
     scores: Scores
     videos: int
     faults: tuple[Fault, ...]
+    recall: TopRecall | None = None
 
     def json(self) -> str:
         """One object; a class without actions has null."""
@@ -50,9 +53,18 @@ class Scored:
                 },
                 "protocol": table.protocol,
                 "videos": self.videos,
+                **({} if self.recall is None else {"recall": recall_by_multiple(self.recall)}),
             },
             ensure_ascii=False,
         )
+
+
+def recall_by_multiple(recall: TopRecall) -> dict[str, dict[str, float]]:
+    """Mean recall by multiple and threshold, as JSON has it."""
+    return {
+        f"{multiple}x": {f"{t:g}": v for t, v in zip(recall.tious, column, strict=True)}
+        for multiple, column in zip(recall.multiples, recall.mean.T.tolist(), strict=True)
+    }
 
 
 def tious_of(text: str) -> tuple[float, ...]:
@@ -124,7 +136,8 @@ def score_files(
         found = _fused(found, class_scores, classes=len(truth.classes), top=top_classes)
         rules = replace(protocol, name=f"{protocol.name} with class scores of {class_scores.name}")
     table = score(truth.actions, found, protocol=rules, classes=truth.classes)
-    return Scored(table, len(truth.videos), truth.faults)
+    shown = recall(truth.actions, found, protocol=rules, classes=truth.classes)
+    return Scored(table, len(truth.videos), truth.faults, shown)
 
 
 def read_pair(

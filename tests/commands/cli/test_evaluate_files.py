@@ -71,6 +71,17 @@ def test_json_holds_every_score_and_the_rules(files):
     assert result["protocol"].startswith("activitynet13: ")
 
 
+def test_the_rules_of_moment_queries_show_recall_too(files):
+    truth, found = files
+    shared = ["--annotations", truth, "--detections", found, "--split", "test"]
+    done = evaluate(*shared, "--protocol", "ego4d_mq", "--json")
+    recall = json.loads(done.stdout)["recall"]
+    assert recall["1x"] == recall["5x"] == dict.fromkeys(["0.1", "0.2", "0.3", "0.4", "0.5"], 0.5)
+    done = evaluate(*shared, "--protocol", "ego4d_mq")
+    assert "Recall@1x  50.0  50.0  50.0  50.0  50.0     50.0" in done.stdout
+    assert "Recall" not in evaluate(*shared, "--protocol", "hacs").stdout
+
+
 def test_scoring_files_loads_no_torch(files):
     truth, found = files
     done = evaluate("--annotations", truth, "--detections", found, "--split", "test")

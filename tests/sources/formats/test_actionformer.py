@@ -90,6 +90,12 @@ def test_what_is_written_has_the_fields_that_the_loaders_of_actionformer_ask_for
     }
 
 
+def test_there_may_be_more_classes_than_the_file_names(written):
+    file = written(database(action("wave", 1)))
+    assert actionformer.read(file, least_classes=4).classes == ("<0>", "wave", "<2>", "<3>")
+    assert actionformer.read(file, least_classes=1).classes == ("<0>", "wave")
+
+
 def test_ignored_actions_are_left_out(tmp_path):
     actions = Actions([[0, 1], [2, 3], [4, 5]], [0, 1, -1], [True, False, True])
     video = Video(id="v", duration_s=9.0, actions=actions)

@@ -31,12 +31,16 @@ MOST_CLASSES = 100_000
 """A `label_id` from here on is taken for an error, not for a class."""
 
 
-def read(path: Path, *, classes: Sequence[str] | None = None) -> Annotations:
+def read(
+    path: Path, *, classes: Sequence[str] | None = None, least_classes: int = 0
+) -> Annotations:
     """Annotations of a file.
 
     Args:
         classes: names by label; if not given, those of `classes` in the file, which `write`
             leaves there, or else those that `label_id` numbers.
+        least_classes: so many classes there are at least, as a network has them; those that
+            nothing names are named after their number.
 
     Raises:
         FormatError: for all that `formats.activitynet` refuses; or, if `classes` is not given, a
@@ -46,7 +50,8 @@ def read(path: Path, *, classes: Sequence[str] | None = None) -> Annotations:
     if classes is None:
         root = read_json(path)
         numbered = _numbered(root)
-        classes = None if root.optional("classes") is not None else _without_gaps(numbered)
+        if root.optional("classes") is None:
+            classes = _without_gaps(numbered, least=least_classes)
     return activitynet.read(path, classes=classes)
 
 
@@ -85,8 +90,9 @@ def _numbered(root: Value) -> dict[int, str]:
     return names
 
 
-def _without_gaps(names: dict[int, str]) -> list[str]:
-    return [names.get(number, f"<{number}>") for number in range(max(names, default=-1) + 1)]
+def _without_gaps(names: dict[int, str], *, least: int) -> list[str]:
+    count = max(least, max(names, default=-1) + 1)
+    return [names.get(number, f"<{number}>") for number in range(count)]
 
 
 def _entry(video: Video, classes: Sequence[str]) -> dict[str, Any]:
