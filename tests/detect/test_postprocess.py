@@ -45,7 +45,7 @@ def test_weighting_averages_by_score_and_overlap():
     assert first.segments_s[0].tolist() == pytest.approx([1.0, wanted])
 
 
-@pytest.mark.parametrize("method", ["nmw", "nms", "soft_nms"])
+@pytest.mark.parametrize("method", ["nmw", "nms", "soft_nms", "none"])
 def test_a_video_without_candidates_has_no_detections(method):
     nothing = Found(np.zeros((0, 2)), np.zeros((0, 3), np.float32))
     config = Suppression(method=method)
@@ -65,6 +65,25 @@ def test_classes_suppress_each_other_only_if_told_so():
     together = detections(crowded, duration_s=60, config=config)
     assert together.labels.tolist() == [0, 1]
     assert together.segments_s.tolist() == [[0, 10], [50, 60]]
+
+
+def test_without_suppression_every_likely_candidate_of_every_class_is_a_detection():
+    crowded = of([[0, 10], [0, 9], [50, 60]], [[0.9, 0.7], [0.001, 0.7], [0.8, 0.3]])
+    one = detections(crowded, duration_s=60, config=Suppression(method="none"))
+    assert one.scores.tolist() == pytest.approx([0.9, 0.8, 0.7, 0.7, 0.3])
+    assert one.labels.tolist() == [0, 0, 1, 1, 1]
+    assert one.segments_s[:, 1].tolist() == [10, 60, 10, 9, 60]
+    fewer = detections(crowded, duration_s=60, config=Suppression(method="none", most=2))
+    assert fewer.segments_s.tolist() == [[0, 10], [50, 60]]
+
+
+@pytest.mark.parametrize("class_agnostic", [False, True])
+def test_without_suppression_classes_do_not_matter(class_agnostic):
+    crowded = of([[0, 10], [0, 9]], [[0.9, 0.7], [0.2, 0.8]])
+    config = Suppression(method="none", class_agnostic=class_agnostic)
+    one = detections(crowded, duration_s=60, config=config)
+    assert one.scores.tolist() == pytest.approx([0.9, 0.8, 0.7, 0.2])
+    assert one.labels.tolist() == [0, 1, 1, 0]
 
 
 def test_soft_suppression_is_gaussian_or_linear():

@@ -29,7 +29,8 @@ class Suppression:
 
     Args:
         method: "nmw", non-maximum weighting, averages neighbours by score and overlap (the
-            paper's, on THUMOS14); "nms" drops them; "soft_nms" lowers their scores.
+            paper's, on THUMOS14); "nms" drops them; "soft_nms" lowers their scores; "none" keeps
+            every candidate as it is.
         iou: overlap from which two are neighbours, in (0, 1]; not used by the gaussian
             "soft_nms".
         decay: of "soft_nms": "gaussian" lowers a score by the factor exp(-IoU² / `sigma`),
@@ -50,7 +51,7 @@ class Suppression:
     ActivityNet class-agnostic "soft_nms" with a sigma of 0.85 and scores down to 1e-9.
     """
 
-    method: Literal["nmw", "nms", "soft_nms"] = "nmw"
+    method: Literal["nmw", "nms", "soft_nms", "none"] = "nmw"
     iou: float = 0.5
     decay: Literal["gaussian", "linear"] = "gaussian"
     sigma: float = 0.5
@@ -133,6 +134,23 @@ def _suppressed(
                 threshold=threshold,
                 limit=limit,
             )
+        case "none":
+            kept = _surest(segments, scores, threshold=threshold, limit=limit)
     if config.voting is None:
         return kept
     return vote(kept, segments, scores, iou=config.voting, threshold=threshold)
+
+
+def _surest(
+    segments: Float64[Tensor, "N 2"],
+    scores: Float32[Tensor, "N *K"],
+    *,
+    threshold: float,
+    limit: int,
+) -> Kept:
+    """Every candidate of every class, in the order that suppression has: by score, class, row."""
+    by_class = (scores if scores.ndim == 2 else scores[:, None]).T  # (K, N)
+    labels, rows = (by_class > threshold).nonzero(as_tuple=True)
+    likely = by_class[labels, rows]
+    order = likely.argsort(descending=True, stable=True)[:limit]
+    return Kept(segments[rows[order]], likely[order], labels[order], rows[order])

@@ -8,9 +8,13 @@ Shapes: B videos, C and D channels, T cells, s stride.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from untrimmed.nn.ops import winograd
+from untrimmed.nn.ops.channelwise import convolve_channels
 from untrimmed.tensors import Padded
 
 
@@ -23,6 +27,7 @@ class Conv(nn.Module):
     Args:
         kernel: cells that an output cell sees, odd.
         stride: input cells per output cell.
+        groups: shares of the channels that are convolved each on their own.
 
     Raises:
         ValueError: if `kernel` is even, as it would have no middle.
@@ -35,6 +40,7 @@ class Conv(nn.Module):
         *,
         kernel: int = 3,
         stride: int = 1,
+        groups: int = 1,
         bias: bool = True,
     ) -> None:
         super().__init__()
@@ -42,12 +48,39 @@ class Conv(nn.Module):
             raise ValueError(f"a kernel of {kernel} cells has no middle; it must be odd")
         self.stride = stride
         self.padding = kernel // 2
-        fresh = nn.Conv1d(in_channels, out_channels, kernel, bias=bias)
+        self.groups = groups
+        fresh = nn.Conv1d(in_channels, out_channels, kernel, groups=groups, bias=bias)
         self.weight = fresh.weight
         self.bias = fresh.bias
 
     def forward(self, x: Padded) -> Padded:
-        values = F.conv1d(
-            x.values, self.weight, self.bias, stride=self.stride, padding=self.padding
+        return Padded.of(self._convolved(x.values), x.valid[:, :: self.stride])
+
+    def _convolved(self, values: Float[Tensor, "B C T"]) -> Float[Tensor, "B D _"]:
+        weight, bias = self.weight, self.bias
+        cells = values.transpose(1, 2)  # (B, T, C)
+        if torch.is_autocast_enabled(values.device.type):
+            cells = cells.to(torch.get_autocast_dtype(values.device.type))
+        if self.groups == 1 and self.stride == 1 and winograd.suits(cells, weight):
+            return winograd.convolve(cells, weight, bias).transpose(1, 2)
+        if self.groups == len(weight) and values.device.type == "cpu" and bias is None:
+            return convolve_channels(cells, weight[:, 0], stride=self.stride).transpose(1, 2)
+        if self.groups == 1 and self.stride == 1 and values.stride(1) == 1:
+            return _narrow(cells, weight, bias).transpose(1, 2)
+        return F.conv1d(
+            values, weight, bias, stride=self.stride, padding=self.padding, groups=self.groups
         )
-        return Padded.of(values, x.valid[:, :: self.stride])
+
+
+def _narrow(
+    cells: Float[Tensor, "B T C"], weight: Float[Tensor, "D C k"], bias: Float[Tensor, " D"] | None
+) -> Float[Tensor, "B T D"]:
+    """A convolution as one product of matrices for all taps, whose results are shifted and added."""
+    D, _, kernel = weight.shape
+    T = cells.shape[1]
+    taps = F.linear(cells, weight.permute(2, 0, 1).flatten(0, 1))  # (B, T, kD)
+    if kernel > 1:
+        taps = F.pad(taps, (0, 0, kernel // 2, kernel // 2))
+        shifted = (taps[:, i : i + T, i * D : (i + 1) * D] for i in range(kernel))
+        taps = torch.stack(list(shifted)).sum(0)
+    return taps if bias is None else taps + bias.to(taps.dtype)

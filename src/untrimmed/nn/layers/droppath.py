@@ -9,10 +9,10 @@ Shapes: N samples, D draws (one for every branch that may be left out).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 
@@ -67,3 +67,52 @@ class DropPath(nn.Module):
             return branch
         keep = draw_keep([self.rate], len(branch), device=branch.device)[0]
         return drop_path(branch, keep=keep, rate=self.rate)
+
+
+class Residual(nn.Module):
+    """A stream and a branch added to it, which is scaled, and left out at random in training.
+
+    The branch of a sample that does not keep it is not computed.  Each channel has a learned
+    scale, which acts in evaluation as well and starts near zero, so that a deep network starts as
+    its stream.
+
+    Args:
+        rate: of leaving the branch out, in [0, 1); at 0 there is no scale either.
+
+    Raises:
+        ValueError: if the rate is out of range.
+
+    Source: Touvron et al., ICCV 2021 (LayerScale), and stochastic depth, as joined in ActionFormer.
+    """
+
+    def __init__(self, channels: int, *, rate: float, first: float = 1e-4) -> None:
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ValueError(f"a branch left out at a rate of {rate}, not in [0, 1)")
+        self.rate = rate
+        self.scale = nn.Parameter(torch.full((channels,), first)) if rate else None
+
+    def forward(
+        self,
+        stream: Float[Tensor, "N *cells C"],
+        branch: Callable[[Int64[Tensor, " R"] | None], Float[Tensor, "R *cells C"]],
+    ) -> Float[Tensor, "N *cells C"]:
+        """The stream with what `branch` gives for those rows (None for all) that keep it."""
+        if not self.training or self.rate == 0:
+            return self._joined(stream, branch(None))
+        keep = draw_keep([self.rate], len(stream))[0]
+        rows = keep.nonzero()[:, 0]
+        if len(rows) in (
+            0,
+            len(stream),
+        ):  # with none, its weights have a gradient of zero all the same
+            return self._joined(
+                stream, drop_path(branch(None), keep=keep.to(stream.device), rate=self.rate)
+            )
+        rows = rows.to(stream.device)
+        return stream.index_copy(
+            0, rows, self._joined(stream[rows], branch(rows) / (1 - self.rate))
+        )
+
+    def _joined(self, stream: Tensor, branch: Tensor) -> Tensor:
+        return stream + branch if self.scale is None else torch.addcmul(stream, branch, self.scale)

@@ -1,4 +1,4 @@
-"""Normalisation that padding does not enter.
+"""Normalisation of sequences with padding: over the batch, or over the channels of each cell.
 
 Shapes: B videos, C channels, T cells, n valid positions of the whole batch.
 """
@@ -6,6 +6,7 @@ Shapes: B videos, C channels, T cells, n valid positions of the whole batch.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -60,6 +61,34 @@ class BatchNorm(nn.Module):
         self.running_mean += self.momentum * (count > 0) * (mean - self.running_mean)
         self.running_var += self.momentum * (count > 1) * (unbiased - self.running_var)
         self.num_batches_tracked += 1
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of every cell, values (B, C, T) to (B, C, T).
+
+    Equal to `nn.LayerNorm`, also in its state, with the channels in the middle.  It is fastest
+    where values (B, C, T) are a view of memory laid out as (B, T, C), and gives such a view.
+
+    Args:
+        blind: keep the law of `Padded`.  Otherwise cells that are not valid hold `bias`: what
+            sees them next can tell padding from the end of the tensor, as in ActionFormer, whose
+            published weights are trained with it.
+
+    Source: Ba et al., 2016.
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-5, blind: bool = False) -> None:
+        super().__init__()
+        self.eps = eps
+        self.blind = blind
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Padded) -> Padded:
+        cells = x.values.transpose(1, 2)  # (B, T, C)
+        normed = F.layer_norm(cells, self.weight.shape, self.weight, self.bias, self.eps)
+        values = normed.transpose(1, 2)  # (B, C, T)
+        return Padded.of(values, x.valid) if self.blind else Padded(values, x.valid)
 
 
 def _statistics(

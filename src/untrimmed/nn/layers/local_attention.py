@@ -1,0 +1,91 @@
+"""Attention within a band: every cell sees those within its reach, however long the sequence is.
+
+Time and memory grow with the length, not with its square: the sequence is cut into blocks of
+queries, and each block meets only the keys that one of its queries can see.
+
+Shapes: B videos, T cells, C channels, h heads, H reach in cells, W = 2 H + 1 cells of the band;
+N blocks of b queries, each with the K = b + 2 H keys around it.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+_BLOCK = 32
+"""b; small enough that few keys lie outside of a query's reach, large enough to fill a kernel."""
+
+
+def local_attention(
+    query: Float[Tensor, "B T C"],
+    key: Float[Tensor, "B T C"],
+    value: Float[Tensor, "B T C"],
+    valid: Bool[Tensor, "B T"],
+    *,
+    heads: int,
+    reach: int,
+    bias: Float[Tensor, "h W"] | None = None,
+) -> Float[Tensor, "B T C"]:
+    """Mix the values of the valid cells within `reach` of each cell, by scaled dot products.
+
+    Cells that are not valid see themselves too, so that no softmax is empty; what they get means
+    nothing, and no valid cell sees them.
+
+    Args:
+        heads: h; each takes C / h neighbouring channels.
+        reach: H, largest distance seen.
+        bias: added to the logit of cell i seeing cell i + o, at column H + o.
+
+    Source: Beltagy et al., 2020 (Longformer), sec. 3.1; Zhang et al., ECCV 2022 (ActionFormer),
+    sec. 3.2.
+    """
+    B, T, C = query.shape
+    spare = -T % _BLOCK
+    if spare:
+        query, key, value = (F.pad(x, (0, 0, 0, spare)) for x in (query, key, value))
+    visible = _visible(F.pad(valid, (0, spare)), reach=reach)  # (N, 1, b, K)
+    mask = visible if bias is None else _biased(visible, bias, reach=reach)
+    mixed = F.scaled_dot_product_attention(
+        query.reshape(-1, _BLOCK, heads, C // heads).transpose(1, 2),  # (N, h, b, C / h)
+        _around(key, heads=heads, reach=reach),
+        _around(value, heads=heads, reach=reach),
+        attn_mask=mask,
+    )
+    return mixed.transpose(1, 2).reshape(B, T + spare, C)[:, :T]
+
+
+def _around(
+    cells: Float[Tensor, "B T C"], *, heads: int, reach: int
+) -> Float[Tensor, "N h K C_per_head"]:
+    """The cells that each block can see, as a view: blocks share what lies within reach of both.
+
+    The videos stand one behind the other, so the first and last of a video's blocks see cells of
+    its neighbours, too; `_visible` hides them.
+    """
+    line = F.pad(cells.flatten(0, 1), (0, 0, reach, reach))
+    blocks = line.unfold(0, _BLOCK + 2 * reach, _BLOCK)  # (N, C, K)
+    return blocks.unflatten(1, (heads, -1)).transpose(2, 3)
+
+
+def _visible(valid: Bool[Tensor, "B T"], *, reach: int) -> Bool[Tensor, "N 1 b K"]:
+    """Which of the keys around its block each query sees: the valid ones in reach, and itself."""
+    keys = F.pad(valid, (reach, reach)).unfold(1, _BLOCK + 2 * reach, _BLOCK).flatten(0, 1)
+    distance = _distance(reach, device=valid.device)
+    in_reach = distance.abs() <= reach
+    return (in_reach & keys[:, None, None]) | (distance == 0)
+
+
+def _biased(
+    visible: Bool[Tensor, "N 1 b K"], bias: Float[Tensor, "h W"], *, reach: int
+) -> Float[Tensor, "N h b K"]:
+    """The bias of each distance where it is seen, and never elsewhere."""
+    column = (_distance(reach, device=bias.device) + reach).clamp(0, 2 * reach)  # (b, K)
+    return torch.where(visible, bias[:, column], float("-inf"))
+
+
+def _distance(reach: int, *, device: torch.device) -> Int64[Tensor, "b K"]:
+    """How many cells each key lies behind each query of its block."""
+    keys = torch.arange(-reach, _BLOCK + reach, device=device)
+    return keys - torch.arange(_BLOCK, device=device)[:, None]

@@ -1,0 +1,330 @@
+"""ActionFormer's backbone: a pyramid by local attention.
+
+Zhang, Wu & Li, ECCV 2022, sec. 3.2 and 3.3.  Convolutions embed the features of a video,
+transformer blocks see a window around each cell, and those of stride 2 make it coarser.  Settings
+that the paper leaves open are those of the authors' code.
+
+Unless it is `blind`, the network can tell padding from the end of the tensor, as theirs can: a
+norm leaves its bias in the padding, and the convolution behind reads it there.
+
+Shapes: B videos, D channels in and C out, T cells, T_l of level l, h heads, s stride.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from untrimmed.nn.layers.conv import Conv
+from untrimmed.nn.layers.droppath import Residual
+from untrimmed.nn.layers.local_attention import local_attention
+from untrimmed.nn.layers.mlp import MLP
+from untrimmed.nn.layers.norm import ChannelNorm
+from untrimmed.nn.layers.position import sinusoidal
+from untrimmed.tensors import Padded, Pyramid
+
+
+class LocalTransformer(nn.Module):
+    """Transformer pyramid, values (B, D, T) to levels (B, C, T_l), T_l = ceil(T_(l-1) / s).
+
+    Cell t of a level is valid where cell s * t of the finer one is.
+
+    Args:
+        embedding: from D channels to C.
+        windows: cells that one of each level sees, itself in the middle, odd; None sees all.
+        stem_layers: blocks of the finest level.
+        factor: s, cells of a level per cell of the next: 1 or even.
+        positions: cells of the longest window in training, for which a table of sinusoids is
+            stretched if a sequence is longer; None for a network without absolute positions.
+        relative: learn a bias of each distance in a window.
+        dropout: of the branches' maps, in training.
+        drop_path: chance that a branch is left out for a video in training; at 0 the branches
+            have no scale either.
+        first_level: the finest level given.
+        blind: let no cell see padding, nor tell it from the end.  Not so in the published weights.
+
+    Raises:
+        ValueError: if a size does not fit another.
+    """
+
+    def __init__(
+        self,
+        embedding: Embedding,
+        *,
+        windows: Sequence[int | None],
+        stem_layers: int = 2,
+        factor: int = 2,
+        heads: int = 4,
+        positions: int | None = None,
+        relative: bool = False,
+        dropout: float = 0.0,
+        drop_path: float = 0.1,
+        first_level: int = 0,
+        blind: bool = False,
+    ) -> None:
+        super().__init__()
+        if factor != 1 and factor % 2:
+            raise ValueError(f"a level cannot be {factor} times coarser: 1 or an even number can")
+        self.embedding = embedding
+        self.positions = positions
+        self.first_level = first_level
+        self.channels = embedding.channels
+        strides = tuple(factor**level for level in range(len(windows)))
+        self.strides = strides[first_level:]
+
+        def block(stride: int, window: int | None) -> Block:
+            return Block(
+                self.channels,
+                stride=stride,
+                window=window,
+                heads=heads,
+                relative=relative,
+                dropout=dropout,
+                drop_path=drop_path,
+                blind=blind,
+            )
+
+        self.stem = nn.ModuleList(block(1, windows[0]) for _ in range(stem_layers))
+        self.branch = nn.ModuleList(block(factor, window) for window in windows[1:])
+
+    def forward(self, x: Padded) -> Pyramid:
+        x = self.embedding(x)
+        if self.positions is not None:
+            x = add_positions(x, table_cells=self.positions)
+        for block in self.stem:
+            x = block(x)
+        levels = [x]
+        for block in self.branch:
+            levels.append(block(levels[-1]))
+        return Pyramid(tuple(levels[self.first_level :]), self.strides)
+
+
+class Embedding(nn.Module):
+    """Convolutions with norm and ReLU, values (B, D, T) to (B, C, T).
+
+    Args:
+        channels: D, of one feature set or of several that stand one after the other.
+        project: channels that each set is mapped to before, its own map for each; C is their sum.
+        norm: normalise over the channels; otherwise the convolutions have a bias.
+
+    Raises:
+        ValueError: if there is not one projection for each set, or their sum is not the width.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        width: int,
+        *,
+        project: Sequence[int] | None = None,
+        layers: int = 2,
+        kernel: int = 3,
+        norm: bool = True,
+        blind: bool = False,
+    ) -> None:
+        super().__init__()
+        if project is not None and (len(project) != len(channels) or sum(project) != width):
+            raise ValueError(
+                f"feature sets of {tuple(channels)} channels need as many projections, together"
+                f" {width} wide, not {tuple(project)}"
+            )
+        self.channels = width
+        self.sets = tuple(channels)
+        self.projections = nn.ModuleList(
+            Conv(D, C, kernel=1) for D, C in zip(channels, project or (), strict=False)
+        )
+        inputs = [width if project else sum(channels)] + [width] * (layers - 1)
+        self.convs = nn.ModuleList(Conv(D, width, kernel=kernel, bias=not norm) for D in inputs)
+        self.norms = nn.ModuleList(
+            ChannelNorm(width, blind=blind) if norm else nn.Identity() for _ in inputs
+        )
+        clear_biases(self)
+
+    def forward(self, x: Padded) -> Padded:
+        if self.projections:
+            sets = x.values.split(self.sets, dim=1)
+            parts = [
+                projection(Padded(values, x.valid)).values
+                for projection, values in zip(self.projections, sets, strict=True)
+            ]
+            x = Padded(torch.cat(parts, dim=1), x.valid)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            normed = norm(conv(x))
+            x = Padded(F.relu(normed.values), x.valid)
+        return x
+
+
+def add_positions(x: Padded, *, table_cells: int) -> Padded:
+    """Sinusoids, divided by sqrt(C), added to the valid cells.
+
+    A sequence longer than the table sees it stretched linearly to its own length, as in the
+    authors' code at inference: positions then depend on how far the video is padded.
+    """
+    _, C, T = x.values.shape
+    table = sinusoidal(table_cells, C, device=x.values.device).T[None] / C**0.5  # (1, C, cells)
+    if table_cells < T:
+        table = F.interpolate(table, size=T, mode="linear", align_corners=False)
+    position = table[..., :T] * x.valid[:, None]
+    return Padded(x.values + position.to(x.values.dtype), x.valid)
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block of stride s, values (B, C, T) to (B, C, ceil(T / s))."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        stride: int,
+        window: int | None,
+        heads: int,
+        relative: bool,
+        dropout: float,
+        drop_path: float,
+        blind: bool,
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.blind = blind
+        self.attention_norm = ChannelNorm(channels, blind=blind)
+        self.attention = ConvAttention(
+            channels, stride=stride, window=window, heads=heads, relative=relative, dropout=dropout
+        )
+        self.mlp_norm = nn.LayerNorm(channels)
+        self.mlp = MLP(channels, hidden=4 * channels, dropout=dropout)
+        self.attention_branch = Residual(channels, rate=drop_path)
+        self.mlp_branch = Residual(channels, rate=drop_path)
+        clear_biases(self)
+
+    def forward(self, x: Padded) -> Padded:
+        def mixed(rows: Int64[Tensor, " R"] | None) -> Float[Tensor, "R _ C"]:
+            kept = x if rows is None else Padded(x.values[rows], x.valid[rows])
+            found: Tensor = self.attention(self.attention_norm(kept))
+            return found
+
+        values = self.attention_branch(self._skip(x).transpose(1, 2), mixed)  # (B, T / s, C)
+
+        def changed(rows: Int64[Tensor, " R"] | None) -> Float[Tensor, "R _ C"]:
+            kept = values if rows is None else values[rows]
+            found: Tensor = self.mlp(self.mlp_norm(kept))
+            return found
+
+        result = self.mlp_branch(values, changed)
+        # Only here, as nothing before looks from a cell at another but keys, which are hidden.
+        return Padded.of(result.transpose(1, 2), x.valid[:, :: self.stride])
+
+    def _skip(self, x: Padded) -> Float[Tensor, "B C _"]:
+        """What the residual stream keeps: all, or the largest around each cell kept."""
+        if self.stride == 1:
+            return x.values
+        values = x.values
+        if self.blind:
+            values = values.masked_fill(~x.valid[:, None], float("-inf"))
+        kernel = self.stride + 1
+        kept = F.max_pool1d(values, kernel, stride=self.stride, padding=kernel // 2)
+        if self.blind:  # infinity in the padding would make the gradient of norms NaN
+            kept = Padded.of(kept, x.valid[:, :: self.stride]).values
+        return kept
+
+
+class ConvAttention(nn.Module):
+    """Attention behind depth-wise convolutions, values (B, C, T) to (B, ceil(T / s), C).
+
+    What it gives for cells that are not valid means nothing.
+
+    Args:
+        window: cells that one sees, itself in the middle, odd; None sees all.
+        relative: learn a bias of each distance in the window; none if all is seen.
+
+    Raises:
+        ValueError: if the channels do not divide into the heads, or the window is even.
+
+    Source: sec. 3.2; the convolutions as in Fan et al., ICCV 2021 (MViT).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        stride: int,
+        window: int | None,
+        heads: int,
+        relative: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ValueError(f"{channels} channels do not divide into {heads} heads")
+        if window is not None and window % 2 == 0:
+            raise ValueError(f"a window of {window} cells has no middle; it must be odd")
+        self.heads = heads
+        self.reach = None if window is None else window // 2
+        self.query, self.key, self.value = (_Projection(channels, stride) for _ in range(3))
+        self.projection = nn.Linear(channels, channels)
+        self.dropout = nn.Dropout(dropout)
+        self.position: nn.Parameter | None = None
+        if relative and window is not None:
+            self.position = nn.Parameter(torch.empty(heads, window))
+            nn.init.trunc_normal_(self.position, std=(2 / channels) ** 0.5)
+
+    def forward(self, x: Padded) -> Float[Tensor, "B _ C"]:
+        query, valid = self.query(x)
+        key, _ = self.key(x)
+        value, _ = self.value(x)
+        if self.reach is None:
+            mixed = _global_attention(query, key, value, valid, heads=self.heads)
+        else:
+            mixed = local_attention(
+                query,
+                key,
+                value,
+                valid,
+                heads=self.heads,
+                reach=self.reach,
+                bias=self.position,
+            )
+        joined: Tensor = self.dropout(self.projection(mixed))
+        return joined
+
+
+class _Projection(nn.Module):
+    """Depth-wise convolution of stride s, norm and linear map: one of query, key, value."""
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        kernel = 3 if stride == 1 else stride + 1
+        self.conv = Conv(
+            channels, channels, kernel=kernel, stride=stride, groups=channels, bias=False
+        )
+        self.norm = nn.LayerNorm(channels)
+        self.linear = nn.Linear(channels, channels)
+
+    def forward(self, x: Padded) -> tuple[Float[Tensor, "B _ C"], Bool[Tensor, "B _"]]:
+        values, valid = self.conv(x)
+        return self.linear(self.norm(values.transpose(1, 2))), valid
+
+
+def _global_attention(
+    query: Float[Tensor, "B T C"],
+    key: Float[Tensor, "B T C"],
+    value: Float[Tensor, "B T C"],
+    valid: Bool[Tensor, "B T"],
+    *,
+    heads: int,
+) -> Float[Tensor, "B T C"]:
+    """Attention of every cell to all valid ones; to all, if there is no valid one."""
+    query, key, value = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    seen = valid | ~valid.any(dim=1, keepdim=True)
+    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen[:, None, None])
+    return mixed.transpose(1, 2).flatten(2)
+
+
+def clear_biases(module: nn.Module) -> None:
+    """Set the bias of every map below to zero, as the authors do."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear | Conv) and part.bias is not None:
+            nn.init.zeros_(part.bias)
