@@ -11,6 +11,7 @@ from rich.text import Text
 from untrimmed import __version__
 from untrimmed.cli import (
     analyze,
+    class_scores,
     convert,
     demo,
     demo_data,
@@ -21,6 +22,7 @@ from untrimmed.cli import (
     prepare,
     pretrain,
     train,
+    weights,
 )
 from untrimmed.core.errors import UserError
 
@@ -45,10 +47,12 @@ for verb in (
     analyze,
     detect,
     convert,
+    class_scores,
     import_,
 ):
     name = verb.__name__.rpartition(".")[2].rstrip("_")  # `import_`: the word itself is Python's
     app.command(name=name.replace("_", "-"))(verb.run)
+app.add_typer(weights.app, name="weights")
 
 
 def _show_version(wanted: bool) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float, Num
+import torch
+from jaxtyping import Bool, Float, Num
 from torch import Tensor
 
 from untrimmed.tensors import Candidates, Losses, Padded, Pyramid, Targets
@@ -23,6 +24,30 @@ class Encoder(Protocol):
     stride: int
 
     def __call__(self, clips: Num[Tensor, "N 3 L H W"]) -> Float[Tensor, "N C K"]: ...
+
+
+@runtime_checkable
+class Repeatable(Encoder, Protocol):
+    """An encoder that can be called again for the same features without all of the work.
+
+    What it leaves out at random is drawn beforehand, and its beginning, if that is never trained,
+    is apart: its features are `trained(frozen(clips), keep=...)`.
+
+    begins_frozen: whether `frozen` does anything.
+    """
+
+    @property
+    def begins_frozen(self) -> bool: ...
+
+    def draw_keep(
+        self, n: int, generator: torch.Generator | None = None
+    ) -> Bool[Tensor, "D {n}"]: ...
+
+    def frozen(self, clips: Num[Tensor, "N 3 L H W"]) -> Num[Tensor, "N *map"]: ...
+
+    def trained(
+        self, begun: Num[Tensor, "N *map"], *, keep: Bool[Tensor, "D N"] | None
+    ) -> Float[Tensor, "N C K"]: ...
 
 
 @runtime_checkable
@@ -48,3 +73,10 @@ class Head(Protocol):
     def loss(self, raw: Any, targets: Sequence[Targets]) -> Losses: ...
 
     def candidates(self, raw: Any) -> Candidates: ...
+
+
+@runtime_checkable
+class Quietable(Protocol):
+    """A head that can be told, before training, of classes that never occur."""
+
+    def quiet(self, labels: Sequence[int]) -> None: ...

@@ -16,6 +16,7 @@ from untrimmed.core.config import Choice, OneOf, load, override, read_yaml
 from untrimmed.core.errors import ConfigError
 from untrimmed.detect import video as detect
 from untrimmed.recipes.data import FeatureData, VideoData
+from untrimmed.recipes.weights import EncoderWeights
 from untrimmed.train.optimizer import OptimizerConfig, Schedule
 
 
@@ -85,7 +86,9 @@ class Recipe:
     Args:
         data: with `features`, a `FeatureData`; else a `VideoData`.
         model: a module of `untrimmed.models` by name, with its settings.
-        pretrain: null takes the encoder as it is built.
+        encoder_weights: what the encoder starts from, public weights by name or a file; null starts
+            it at random.
+        pretrain: null takes the encoder as it then is.
         class_scores: null takes the classes that the detector says.
         protocol: rules of a benchmark by name, as `untrimmed evaluate --protocol` has them; null
             is ActivityNet's average precision.
@@ -97,6 +100,7 @@ class Recipe:
         VideoData | FeatureData, OneOf("features", having=FeatureData, lacking=VideoData)
     ]
     model: Annotated[Any, Choice("untrimmed.models")]
+    encoder_weights: EncoderWeights | None = None
     pretrain: Pretrain | None = None
     train: Train = field(default_factory=Train)
     detect: detect.Config = field(default_factory=detect.Config)
@@ -104,6 +108,10 @@ class Recipe:
     protocol: str | None = None
     tious: tuple[float, ...] | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.data, FeatureData) and (self.encoder_weights or self.pretrain):
+            raise ValueError("encoder_weights and pretrain are of an encoder; features have none")
 
 
 def presets() -> dict[str, Path]:
@@ -145,6 +153,9 @@ def _from_folder(recipe: Recipe, folder: Path) -> Recipe:
     data, scores = recipe.data, recipe.class_scores
     if scores is not None:
         scores = replace(scores, file=folder / scores.file)
+    weights = recipe.encoder_weights
+    if weights is not None and weights.path is not None:
+        weights = replace(weights, path=folder / weights.path)
     splits = data.splits
     if splits.file is not None:
         splits = replace(splits, file=folder / splits.file)
@@ -166,4 +177,4 @@ def _from_folder(recipe: Recipe, folder: Path) -> Recipe:
             media=None if data.media is None else folder / data.media,
             downloads=tuple(replace(each, file=folder / each.file) for each in data.downloads),
         )
-    return replace(recipe, class_scores=scores, data=data)
+    return replace(recipe, class_scores=scores, data=data, encoder_weights=weights)

@@ -23,6 +23,7 @@ from untrimmed.data.feature_dataset import (
 from untrimmed.data.torch_file import READERS
 from untrimmed.detect.sequence import detect_sequence
 from untrimmed.nn.detector import Detector
+from untrimmed.nn.protocols import Quietable
 from untrimmed.recipes.data import FeatureData
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import Stage, read_annotations, videos_of
@@ -63,10 +64,16 @@ class OpenFeatures:
         """Features say nothing of their videos."""
 
     def build(self) -> Detector:
-        """The untrained detector of the recipe, drawn from its seed."""
-        return build_detector(
+        """The untrained detector of the recipe, drawn from its seed.
+
+        Classes without any action in the annotations start out as unlikely as can be.
+        """
+        detector = build_detector(
             self.recipe, classes=len(self.annotations.classes), channels=self.store.channels
         )
+        if isinstance(detector.head, Quietable) and not self.settings.one_class:
+            detector.head.quiet(without_actions(self.annotations))
+        return detector
 
     def lessons(
         self, detector: Detector, videos: Sequence[Video], *, at: Stage
@@ -127,6 +134,12 @@ class SequenceLessons:
 
     def clean(self, step: int) -> None:
         """Nothing is remembered from step to step."""
+
+
+def without_actions(annotations: Annotations) -> list[int]:
+    """Labels that no action of any split has."""
+    seen = {int(label) for video in annotations.videos.values() for label in video.actions.labels}
+    return [label for label in range(len(annotations.classes)) if label not in seen]
 
 
 def feature_settings(recipe: Recipe) -> FeatureData:

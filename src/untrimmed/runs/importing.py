@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,12 +18,10 @@ from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import read_annotations
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.networks import build_detector
+from untrimmed.runs.weight_files import read_weights
 from untrimmed.train.state import check_weights, save_weights
 
 MODELS = Choice("untrimmed.models")
-
-AVERAGED, OWN = "state_dict_ema", "state_dict"
-"""Names under which training codes keep weights in a file; averaged ones are what is scored."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def import_weights(model: str, checkpoint: Path, recipe: Recipe, folder: RunFold
         raise ConfigError(f"the recipe is of {made}, the checkpoint of {model}", path="model.name")
     if not hasattr(module, "rename"):
         raise ConfigError(f"{model} knows no weights of its authors", path="model.name")
-    state, taken = _weights(checkpoint)
+    state, taken = read_weights(checkpoint)
     try:
         renamed: dict[str, Tensor] = module.rename(state)
     except ValueError as error:
@@ -101,20 +97,3 @@ def import_weights(model: str, checkpoint: Path, recipe: Recipe, folder: RunFold
 
 def _left(detector: torch.nn.Module, renamed: Mapping[str, Tensor]) -> set[str]:
     return detector.state_dict().keys() - renamed.keys()
-
-
-def _weights(file: Path) -> tuple[Mapping[str, Tensor], str]:
-    """Weights by the names in the file, and where in it they stood."""
-    try:
-        content: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise UserError(f"{file}: there is no such file") from error
-    except (RuntimeError, UnpicklingError, EOFError, OSError) as error:
-        raise UserError(f"{file}: no file of tensors and plain values alone: {error}") from error
-    if isinstance(content, Mapping):
-        for name in (AVERAGED, OWN):
-            if isinstance(content.get(name), Mapping):
-                return content[name], name
-        if content and all(isinstance(value, Tensor) for value in content.values()):
-            return content, "the whole file"
-    raise UserError(f"{file}: wanted weights by name, or a mapping with {AVERAGED} or {OWN}")

@@ -10,6 +10,7 @@ from untrimmed.core.errors import ConfigError
 from untrimmed.data.labelled_clips import LabelledClips
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import readable, split_of
+from untrimmed.runs.encoder_weights import start_from
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.networks import device_here, window_shape
 from untrimmed.runs.progress import Job, Progress
@@ -44,7 +45,11 @@ def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenVideos | None = Non
     torch.manual_seed(recipe.seed)
     classes = len(data.annotations.classes)
     device = device_here()
-    classifier = CellClassifier(recipe.model.encoder.build(), classes=classes).to(device)
+    encoder = recipe.model.encoder.build()
+    if recipe.encoder_weights is not None:
+        report = start_from(encoder, recipe.encoder_weights)
+        yield Progress("encoder filled", 1, 1, {"": str(report)})
+    classifier = CellClassifier(encoder, classes=classes).to(device)
     optimizer = optimizer_for(classifier, config.optimizer)
     schedule = config.schedule
     steps = config.steps

@@ -17,6 +17,7 @@ from untrimmed.data.sampling import batch_keys, steps_of
 from untrimmed.nn.detector import Detector
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import Lessons, OpenData, Stage, readable, split_of
+from untrimmed.runs.encoder_weights import start_from
 from untrimmed.runs.evaluation import detect_all, score
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.inspection import wrong_with
@@ -92,6 +93,14 @@ def train(
         videos_alone = data if isinstance(data, OpenVideos) else None
         accuracy = yield from pretrain(recipe, folder, data=videos_alone)
         yield Progress("encoder formed", 1, 1, {"accuracy": accuracy})
+
+    start = recipe.encoder_weights if recipe.pretrain is None else None
+    if start is not None and encoder_weights is None and not folder.encoder.exists():
+        torch.manual_seed(recipe.seed)
+        encoder = recipe.model.encoder.build()
+        report = start_from(encoder, start)
+        save_weights(encoder, folder.encoder, metadata={"from": report.file.name})
+        yield Progress("encoder filled", 1, 1, {"": str(report)})
 
     train_split = split_of(data.annotations, splits.train, setting="data.splits.train")
     device = device_here()

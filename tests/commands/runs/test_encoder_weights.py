@@ -57,7 +57,7 @@ def same(first, second):
 def published(tmp_path):
     """The authors' file of an encoder, and the encoder."""
     encoder = build(1)
-    meta = {"epoch": 30, "config": "model = dict()"}
+    meta = {"epoch": 30, "config": "model = dict()", "best": np.float64(0.8), "at": np.int64(7)}
     torch.save({"state_dict": official(encoder), "meta": meta}, tmp_path / "swin.pth")
     return tmp_path / "swin.pth", encoder
 
@@ -166,7 +166,7 @@ class Harmful:
 
 def test_nothing_in_a_file_is_executed(tmp_path):
     torch.save({"state_dict": {}, "meta": Harmful(tmp_path / "mark")}, tmp_path / "bad.pth")
-    with pytest.raises(UserError, match=r"no file of tensors.*: Unsupported global: .* by default$"):
+    with pytest.raises(UserError, match=r"no file of tensors.*: Unsupported global"):
         load_public(build(2), tmp_path / "bad.pth")
     assert not (tmp_path / "mark").exists()
 

@@ -17,6 +17,7 @@ from untrimmed.runs.evaluation import evaluate
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.importing import import_weights
 from untrimmed.runs.inspection import inspect
+from untrimmed.runs.opening import open_data
 from untrimmed.runs.progress import finish
 from untrimmed.runs.training import train
 from untrimmed.train.journal import read
@@ -183,6 +184,17 @@ def test_an_action_that_ends_before_it_starts_is_listed_and_the_others_are_used(
     result = finish(train(short(data), RunFolder(tmp_path / "run")))
     assert [problem.kind for problem in result.problems] == ["ends before it starts"]
     assert "v01.annotations[0]" in result.problems[0].message
+
+
+def test_a_class_that_never_happens_starts_out_unlikely(data):
+    path = data / "annotations.json"
+    content = json.loads(path.read_text())
+    content["classes"] = [*CLASSES, "fly"]
+    path.write_text(json.dumps(content))
+    detector = open_data(short(data), splits=["training"]).build()
+    run, sit, fly = detector.head.logits.bias.sigmoid().tolist()
+    assert run == sit == pytest.approx(0.01)
+    assert fly == pytest.approx(1e-6)
 
 
 def test_inspect_says_which_grid_would_fit(data):
