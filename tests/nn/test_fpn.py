@@ -79,6 +79,27 @@ def test_its_size_is_that_of_the_authors():
     assert sum(p.numel() for p in FPN(512, 256, levels=5).parameters()) == 1_643_520
 
 
+def test_levels_may_have_channels_of_their_own():
+    torch.manual_seed(0)
+    fpn = FPN((3, 4, 4), 5, levels=3).eval()
+    assert [lateral.conv.weight.shape[1] for lateral in fpn.laterals] == [3, 4, 4]
+    levels = tuple(
+        Padded.whole(torch.randn(2, C, T)) for C, T in zip((3, 4, 4), (13, 7, 4), strict=True)
+    )
+    out = fpn(Pyramid(levels, STRIDES)).levels
+    assert [tuple(level.values.shape) for level in out] == [(2, 5, 13), (2, 5, 7), (2, 5, 4)]
+    middle = (
+        fpn.laterals[1](levels[1]).values
+        + fpn.laterals[2](levels[2]).values.repeat_interleave(2, 2)[..., :7]
+    )
+    torch.testing.assert_close(out[1].values, fpn.outputs[1](Padded.whole(middle)).values)
+
+
+def test_channels_of_another_number_of_levels_are_refused():
+    with pytest.raises(ValueError, match="channels of 2 levels, where 3 were meant"):
+        FPN((3, 4), 5, levels=3)
+
+
 def test_another_number_of_levels_is_refused():
     with pytest.raises(ValueError, match="pyramid of 3 levels, where 2 were meant"):
         FPN(3, 5, levels=2)(pyramid([13], cells=13))

@@ -74,9 +74,33 @@ def test_every_parameter_gets_a_gradient(pyramid):
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in pyramid.parameters())
 
 
-def test_with_batch_statistics_it_is_that_of_daotad():
+def test_all_levels_but_the_input_may_have_other_channels():
+    torch.manual_seed(0)
+    pyramid = StridedPyramid(C, 4, levels=4, groups=2)
+    assert (pyramid.channels, pyramid.widths) == (4, (C, 4, 4, 4))
+    x = features(13, 6)
+    assert [level.values.shape[1] for level in pyramid(x).levels] == [C, 4, 4, 4]
+    assert torch.equal(pyramid(x).levels[0].values, x.values)
+
+
+def test_with_batch_statistics_a_level_is_normalised_over_the_batch():
     torch.manual_seed(0)
     pyramid = StridedPyramid(C, levels=2, norm="batch").train()
     values = pyramid.stages[0].conv(features(8)).values
     wanted = F.batch_norm(values, None, None, training=True).relu()
     torch.testing.assert_close(pyramid(features(8)).levels[1].values, wanted)
+
+
+def test_with_fixed_statistics_training_changes_and_sees_none():
+    torch.manual_seed(0)
+    pyramid = StridedPyramid(C, levels=2, norm="fixed").train()
+    norm = pyramid.stages[0].norm
+    with torch.no_grad():
+        norm.weight.copy_(torch.linspace(0.5, 2, C))
+        norm.bias.fill_(0.25)
+    x = features(8, 5)
+    conv = pyramid.stages[0].conv(x)
+    scaled = (conv.values * norm.weight[:, None] / (1 + 1e-5) ** 0.5 + 0.25).relu()
+    wanted = Padded.of(scaled, conv.valid).values
+    torch.testing.assert_close(pyramid(x).levels[1].values, wanted)
+    assert norm.running_mean.tolist() == [0] * C

@@ -10,12 +10,14 @@ from typing import Literal
 from torch import nn
 
 from untrimmed.nn.layers.conv import Conv
+from untrimmed.nn.layers.fixed_norm import FixedNorm
 from untrimmed.nn.layers.group_norm import GroupNorm
 from untrimmed.nn.layers.norm import BatchNorm
 from untrimmed.tensors import Padded
 
-Norm = Literal["batch", "group"]
-"""Over the valid cells of a batch, or over groups of channels of each video."""
+Norm = Literal["batch", "group", "fixed"]
+"""Over the valid cells of a batch; over groups of channels of each video; or by a mean and a
+variance that stay as they are, 0 and 1 unless weights bring others."""
 
 
 class NormedConv(nn.Module):
@@ -46,12 +48,18 @@ class NormedConv(nn.Module):
         nn.init.xavier_uniform_(self.conv.weight)
         if self.conv.bias is not None:
             nn.init.zeros_(self.conv.bias)
-        self.norm: BatchNorm | GroupNorm
+        self.norm: BatchNorm | GroupNorm | FixedNorm
         if norm == "batch":
             self.norm = BatchNorm(out_channels)
-        else:
+        elif norm == "group":
             self.norm = GroupNorm(groups, out_channels)
+        else:
+            self.norm = FixedNorm(out_channels, eps=1e-5, trained=True)
 
     def forward(self, x: Padded) -> Padded:
-        normed: Padded = self.norm(self.conv(x))
+        convolved = self.conv(x)
+        if isinstance(self.norm, FixedNorm):
+            normed = Padded.of(self.norm(convolved.values), convolved.valid)
+        else:
+            normed = self.norm(convolved)
         return Padded(normed.values.relu(), normed.valid) if self.rectify else normed

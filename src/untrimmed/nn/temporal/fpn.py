@@ -9,6 +9,8 @@ T_(l+1) = ceil(T_l / 2).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from untrimmed.nn.layers.normed_conv import Norm, NormedConv
@@ -21,15 +23,17 @@ class FPN(nn.Module):
     Cell t of a level receives cell t // 2 of the next.
 
     Args:
+        in_channels: C, of all levels alike, or of each.
         norm, groups: as of `NormedConv`.
 
     Raises:
-        ValueError: on a call, if the pyramid does not have the number of levels given here.
+        ValueError: if `in_channels` are not one for each level; on a call, if the pyramid does not
+            have the number of levels given here.
     """
 
     def __init__(
         self,
-        in_channels: int,
+        in_channels: int | Sequence[int],
         out_channels: int,
         *,
         levels: int,
@@ -37,11 +41,13 @@ class FPN(nn.Module):
         groups: int = 32,
     ) -> None:
         super().__init__()
+        widths = [in_channels] * levels if isinstance(in_channels, int) else list(in_channels)
+        if len(widths) != levels:
+            raise ValueError(f"channels of {len(widths)} levels, where {levels} were meant")
         self.channels = out_channels
         self.strides: tuple[int, ...] = (1,)
         self.laterals = nn.ModuleList(
-            NormedConv(in_channels, out_channels, kernel=1, norm=norm, groups=groups)
-            for _ in range(levels)
+            NormedConv(width, out_channels, kernel=1, norm=norm, groups=groups) for width in widths
         )
         self.outputs = nn.ModuleList(
             NormedConv(out_channels, out_channels, norm=norm, groups=groups) for _ in range(levels)

@@ -4,11 +4,12 @@ The temporal down-sampling of DaoTAD (Wang et al., 2021), which TALLFormer (Chen
 ECCV 2022) uses on ActivityNet with group normalisation, and the pyramid of AFSD (Lin et al., CVPR
 2021).
 
-Shapes: B videos, C channels, T_l cells of level l, where T_(l+1) = ceil(T_l / 2).
+Shapes: B videos, C channels in and D out, T_l cells of level l, where T_(l+1) = ceil(T_l / 2).
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import torch.nn.functional as F
@@ -19,13 +20,18 @@ from untrimmed.tensors import Padded, Pyramid
 
 
 class StridedPyramid(nn.Module):
-    """Halve a sequence again and again, values (B, C, T) to levels (B, C, T_l).
+    """Halve a sequence again and again, values (B, C, T) to (B, C, T), then levels (B, D, T_l).
 
     Level 0 is the input.  Every further level is a convolution over three cells of the one
     before, normalised and rectified.  Cell t of level l is valid where cell t * 2^l of the input
     is.
 
+    channels: D, of every level but the input.
+    widths: channels of each level.
+
     Args:
+        in_channels: C.
+        out_channels: D; C if not given.
         norm, groups, bias: as of `NormedConv`.
         centre: which of two cells that become one the middle of a kernel stands on.  AFSD has the
             second, by the rule of TensorFlow; TALLFormer the first.
@@ -33,7 +39,8 @@ class StridedPyramid(nn.Module):
 
     def __init__(
         self,
-        width: int,
+        in_channels: int,
+        out_channels: int | None = None,
         *,
         levels: int,
         norm: Norm = "group",
@@ -42,12 +49,14 @@ class StridedPyramid(nn.Module):
         centre: Literal["first", "second"] = "first",
     ) -> None:
         super().__init__()
-        self.channels = width
+        out_channels = out_channels or in_channels
+        self.widths = (in_channels, *(out_channels for _ in range(levels - 1)))
+        self.channels = self.widths[-1]
         self.strides = tuple(2**level for level in range(levels))
         self.ahead = 0 if centre == "first" else 1
         self.stages = nn.ModuleList(
-            NormedConv(width, width, stride=2, norm=norm, groups=groups, bias=bias, rectify=True)
-            for _ in range(levels - 1)
+            NormedConv(fine, coarse, stride=2, norm=norm, groups=groups, bias=bias, rectify=True)
+            for fine, coarse in pairwise(self.widths)
         )
 
     def forward(self, x: Padded) -> Pyramid:

@@ -1,0 +1,106 @@
+"""The rows of TALLFormer's tables as recipes: what they see, encode and start from."""
+
+import math
+
+import pytest
+import torch
+import yaml
+
+from untrimmed.data.sampling import clips_to_encode, steps_of
+from untrimmed.recipes.data import VideoData
+from untrimmed.recipes.recipe import presets, read_recipe
+from untrimmed.recipes.weights import PUBLIC
+from untrimmed.runs.networks import build_detector, window_shape
+
+TRAINING_VIDEOS = 200
+
+ON_VIDEOS = [name for name in presets() if isinstance(read_recipe(name).data, VideoData)]
+
+TWO_PER_SECOND = [
+    "data.windows={fps: 2, clip_frames: 32, clips: 2}",
+    "model.reduce=1",
+    "data.prepared=data/thumos14/prepared_2fps",
+]
+
+
+def built(recipe):
+    with torch.device("meta"):
+        return build_detector(recipe, classes=20)
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings", "seconds", "clips", "of", "cell_s"),
+    [
+        ("tallformer_thumos14", [], 32, 2, 15, 8 / 15),
+        ("tallformer_thumos14_32", [], 32, 6, 15, 8 / 15),
+        ("tallformer_thumos14_i3d", [], 32, 6, 15, 8 / 15),
+        ("tallformer_thumos14_frozen", [], 32, 1, 15, 8 / 15),
+        ("tallformer_thumos14_short", [], 12, 6, 6, 8 / 15),
+        ("tallformer_thumos14_short", ["data.windows.clips=2"], 4, 2, 2, 8 / 15),
+        ("tallformer_thumos14_sparse", [], 32, 8, 8, 0.5),
+        ("tallformer_thumos14_sparse", ["data.windows.clips=2"], 8, 2, 2, 0.5),
+        ("tallformer_thumos14_sparse", TWO_PER_SECOND, 32, 2, 2, 1.0),
+        ("daotad_thumos14", [], 768 / 25, 1, 1, 8 / 25),
+    ],
+)
+def test_a_row_sees_and_encodes_what_it_says(preset, settings, seconds, clips, of, cell_s):
+    recipe = read_recipe(preset, settings=settings)
+    data, detector = recipe.data, built(recipe)
+    shape = window_shape(data, stride=detector.encoder.stride)
+    keep = 1.0 if data.memory is None else data.memory.keep
+    assert shape.frames / shape.fps == seconds
+    assert (clips_to_encode(shape.clips, keep=keep), shape.clips) == (clips, of)
+    finest = detector.temporal.strides[0] * detector.encoder.stride / shape.fps
+    assert finest == pytest.approx(cell_s)
+    assert len(detector.temporal.strides) == 5
+
+
+@pytest.mark.parametrize("preset", ON_VIDEOS)
+def test_the_encoder_is_the_one_that_its_weights_are_for(preset):
+    recipe = read_recipe(preset)
+    wanted = yaml.safe_load(PUBLIC[recipe.encoder_weights.name].encoder)
+    assert type(recipe.model.encoder).__module__.endswith(f".{wanted.pop('name')}")
+    assert {key: getattr(recipe.model.encoder, key) for key in wanted} == wanted
+
+
+def test_copies_in_one_folder_are_of_one_rate_and_size():
+    folders = {}
+    for recipe in (
+        *map(read_recipe, ON_VIDEOS),
+        read_recipe("tallformer_thumos14_sparse", settings=TWO_PER_SECOND),
+    ):
+        data = recipe.data
+        folders.setdefault(data.prepared, set()).add((data.windows.fps, data.size))
+    assert len(folders) > 1
+    assert all(len(copies) == 1 for copies in folders.values())
+
+
+def test_a_frozen_encoder_is_never_trained():
+    recipe = read_recipe("tallformer_thumos14_frozen")
+    train = recipe.train
+    steps = steps_of(TRAINING_VIDEOS, batch=train.batch, epochs=train.epochs)
+    assert recipe.data.memory is not None
+    assert train.head_only_steps >= steps
+
+
+@pytest.mark.parametrize("preset", ON_VIDEOS)
+def test_the_rate_falls_epoch_by_epoch_in_cycles_of_a_hundred(preset):
+    train = read_recipe(preset).train
+    steps = steps_of(TRAINING_VIDEOS, batch=train.batch, epochs=train.epochs)
+
+    def within(epoch):
+        middle = int((epoch + 0.5) * TRAINING_VIDEOS / train.batch)
+        return train.schedule.factor(middle, steps=steps)
+
+    for first in range(100, train.epochs, 100):  # the first cycle warms up
+        assert within(first) == 1
+        last = 0.01 + 0.99 * (1 + math.cos(math.pi * 99 / 100)) / 2
+        assert within(first + 99) == pytest.approx(last)
+
+
+@pytest.mark.parametrize("preset", ON_VIDEOS)
+def test_the_head_of_a_preset_names_its_commands(preset):
+    head = presets()[preset].read_text().split("\n\n")[0]
+    weights = read_recipe(preset).encoder_weights.name
+    assert f"#   untrimmed weights get {weights}\n" in head
+    assert f"#   untrimmed train {preset} --run runs/" in head
