@@ -95,7 +95,7 @@ class Scale(NamedTuple):
 
 PAPER = Scale(
     encoders={size: video_swin.Config(size=size) for size in ("tiny", "small", "base")},
-    model=tallformer.Config(),
+    model=tallformer.Config(clips_at_once=None),
     shape=WindowShape(fps=15, clip_frames=32, clips=15, stride=2),
     pixels=224,
     videos=4,
@@ -111,6 +111,7 @@ TOY = Scale(
         consistency_drop_path=0.0,
         pyramid_dropout=0.0,
         fpn_width=24,
+        clips_at_once=None,
     ),
     shape=WindowShape(fps=15, clip_frames=8, clips=15, stride=2),
     pixels=32,
@@ -382,13 +383,15 @@ def _line(values: Sequence[Any], columns: Sequence[str]) -> str:
     return " ".join(text.rjust(width) for text, width in zip(texts, widths, strict=True))
 
 
-def _facts(device: torch.device) -> Row:
+def facts(device: torch.device) -> Row:
     """What the numbers depend on."""
     return {
         "command": " ".join(["python", *sys.argv]),
         "date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         "commit": _commit(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+        "device": (
+            torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
+        ),
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
     }
@@ -433,7 +436,7 @@ def main() -> int:
     }
     if options.train:
         parts["run"] = iter([({"run": options.train}, partial(_train, options.train))])
-    report: Row = _facts(device)
+    report: Row = facts(device)
     print("\n".join(f"{name}: {value}" for name, value in report.items()))
     rows = []
     for name, cases in parts.items():

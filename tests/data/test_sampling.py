@@ -37,6 +37,17 @@ def test_every_clip_is_as_likely_as_any_other():
     assert all(abs(counts[clip] - 2400) < 200 for clip in range(5))
 
 
+def test_a_clip_of_twice_the_weight_is_twice_as_likely():
+    random, weights = np.random.default_rng(0), np.array([1.0, 2.0, 1.0, 9.0])
+    counts = Counter(
+        int(choose_clips(4, keep=0.25, valid=3, weights=weights, random=random)[0])
+        for _ in range(8000)
+    )
+    assert abs(counts[1] - 4000) < 200
+    assert abs(counts[0] - 2000) < 200
+    assert counts[3] == 0
+
+
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(1, 5), st.integers(0, 9))
 def test_every_epoch_sees_every_video_once(count, batch, epochs, seed):
     keys = [

@@ -59,3 +59,32 @@ def test_output_cell_is_centred_on_its_stride():
 def test_kernel_without_middle_is_refused():
     with pytest.raises(ValueError, match="kernel of 4 cells has no middle"):
         Conv(3, 4, kernel=4)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_channels_can_be_convolved_each_on_their_own(stride):
+    torch.manual_seed(0)
+    values = torch.randn(2, 3, 9)
+    ours = Conv(3, 3, kernel=5, stride=stride, groups=3, bias=False)
+    theirs = nn.Conv1d(3, 3, 5, stride=stride, padding=2, groups=3, bias=False)
+    theirs.load_state_dict(ours.state_dict())
+    torch.testing.assert_close(ours(Padded.whole(values)).values, theirs(values))
+
+
+@pytest.mark.parametrize(("width", "kernel"), [(4, 1), (4, 5), (200, 3), (130, 5)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_results_are_the_same_with_channels_last_in_memory(width, kernel, bias):
+    torch.manual_seed(0)
+    cells = torch.randn(2, 11, 130)
+    ours = Conv(130, width, kernel=kernel, bias=bias)
+    theirs = nn.Conv1d(130, width, kernel, padding=kernel // 2, bias=bias)
+    theirs.load_state_dict(ours.state_dict())
+    leaves = [(values, conv) for values, conv in ((cells.clone(), ours), (cells.clone(), theirs))]
+    mine, right = (values.requires_grad_() for values, _ in leaves)
+    found = ours(Padded.whole(mine.mT)).values
+    wanted = theirs(right.mT)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
+    found.square().sum().backward()
+    wanted.square().sum().backward()
+    torch.testing.assert_close(mine.grad, right.grad, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad, atol=1e-3, rtol=1e-4)

@@ -1,11 +1,11 @@
-"""Batch normalisation over valid positions."""
+"""Normalisation of sequences with padding."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from untrimmed.nn.layers.norm import BatchNorm
+from untrimmed.nn.layers.norm import BatchNorm, ChannelNorm
 from untrimmed.tensors import Padded, pad
 
 C = 3
@@ -111,3 +111,31 @@ def test_half_precision_is_given_back_but_not_summed_in(norm):
     out = norm(Padded.whole(values)).values
     assert out.dtype == torch.bfloat16
     torch.testing.assert_close(out.float(), official(norm)(values.float()), rtol=1e-2, atol=1e-2)
+
+
+@pytest.fixture
+def channel_norm():
+    torch.manual_seed(0)
+    norm = ChannelNorm(C)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    return norm
+
+
+def test_channels_of_every_cell_are_normalised_as_by_layernorm(channel_norm, x):
+    theirs = nn.LayerNorm(C)
+    theirs.load_state_dict(channel_norm.state_dict())
+    torch.testing.assert_close(channel_norm(x).values, theirs(x.values.mT).mT)
+
+
+def test_padding_holds_the_bias_of_a_channel_norm(channel_norm, x):
+    out = channel_norm(x).values
+    torch.testing.assert_close(out[1, :, 4:], channel_norm.bias[:, None].expand(-1, 3))
+
+
+def test_a_blind_channel_norm_keeps_padding_zero(channel_norm, x):
+    blind = ChannelNorm(C, blind=True)
+    blind.load_state_dict(channel_norm.state_dict())
+    out = blind(x).values
+    assert out[1, :, 4:].abs().max() == 0
+    torch.testing.assert_close(out[0], channel_norm(x).values[0])

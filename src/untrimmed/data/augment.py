@@ -103,6 +103,10 @@ class Draw(NamedTuple):
     angle: Float64[Tensor, " B"]
     flipped: Bool[Tensor, " B"]
 
+    def at(self, rows: Num[Tensor, " N"] | slice) -> Draw:
+        """The draws of some windows."""
+        return Draw(*(each[rows] for each in self))
+
 
 def augment(
     frames: Num[Tensor, "B M 3 L H W"], *, config: Augment, generator: torch.Generator
@@ -119,19 +123,37 @@ def augment(
     Raises:
         ValueError: if the crop is larger than the frames.
     """
-    B, (H, W) = len(frames), frames.shape[-2:]
+    drawn = draw(
+        len(frames), margins=margins(frames, config=config), config=config, generator=generator
+    )
+    # One clip of every window at a time: all at once take memory, and on a CPU thrice the time.
+    return torch.stack([changed(clips, drawn, config=config) for clips in frames.unbind(1)], 1)
+
+
+def margins(frames: Num[Tensor, "*any H W"], *, config: Augment) -> tuple[int, int]:
+    """By how much frames are higher and wider than the crop.
+
+    Raises:
+        ValueError: if the crop is larger than the frames.
+    """
+    H, W = frames.shape[-2:]
     height, width = config.crop or (H, W)
     _check_crop(frames, (height, width))
-    drawn = draw(B, margins=(H - height, W - width), config=config, generator=generator)
-    corners = list(zip(drawn.top.tolist(), drawn.left.tolist(), strict=True))
-    result = frames.new_empty(*frames.shape[:-2], height, width, dtype=torch.float32)
-    # One clip of every window at a time: all at once take memory, and on a CPU thrice the time.
-    for clip, changed in zip(frames.unbind(1), result.unbind(1), strict=True):
-        for window, (top, left) in enumerate(corners):
-            changed[window] = clip[window, ..., top : top + height, left : left + width]
-        _change(changed, drawn.distorted, drawn, distort)
-        _change(changed, drawn.angle != 0, drawn, lambda some, of: rotate(some, of.angle))
-        _change(changed, drawn.flipped, drawn, lambda some, _: some.flip(-1))
+    return H - height, W - width
+
+
+def changed(
+    clips: Num[Tensor, "N 3 L H W"], drawn: Draw, *, config: Augment
+) -> Float[Tensor, "N 3 L h w"]:
+    """Clips as drawn: one draw for each, that of its window."""
+    height, width = config.crop or clips.shape[-2:]
+    result = clips.new_empty(*clips.shape[:-2], height, width, dtype=torch.float32)
+    corners = zip(drawn.top.tolist(), drawn.left.tolist(), strict=True)
+    for clip, kept, (top, left) in zip(clips, result, corners, strict=True):
+        kept[:] = clip[..., top : top + height, left : left + width]
+    _change(result, drawn.distorted, drawn, distort)
+    _change(result, drawn.angle != 0, drawn, lambda some, of: rotate(some, of.angle))
+    _change(result, drawn.flipped, drawn, lambda some, _: some.flip(-1))
     return result
 
 
@@ -277,7 +299,7 @@ def _change(
     """Replace the chosen windows; the others keep every bit."""
     rows = chosen.nonzero()[:, 0]
     if len(rows):
-        frames[rows] = change(frames[rows], Draw(*(each[rows] for each in drawn)))
+        frames[rows] = change(frames[rows], drawn.at(rows))
 
 
 def _wide(values: Tensor, like: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 
 from untrimmed.core.annotations import Video
 from untrimmed.core.errors import MediaError
+from untrimmed.data.ages import Ages
 from untrimmed.data.sampling import choose_clips, random_of
 from untrimmed.data.targets import targets
 from untrimmed.data.windows import Window, WindowShape, random_window
@@ -74,6 +75,7 @@ class TrainingWindows(Dataset[Sample | Failed]):
         redraws: how often an empty window is drawn anew; the authors do so 0 times.
         seed: of the run.
         one_class: whether all actions get the label 0.
+        oldest_first: clips are the likelier to be encoded, the longer ago they last were.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class TrainingWindows(Dataset[Sample | Failed]):
         redraws: int = 0,
         seed: int = 0,
         one_class: bool = False,
+        oldest_first: bool = False,
     ) -> None:
         self.videos = list(videos)
         self.opener = opener
@@ -94,6 +97,8 @@ class TrainingWindows(Dataset[Sample | Failed]):
         self.redraws = redraws
         self.seed = seed
         self.one_class = one_class
+        self.oldest_first = oldest_first
+        self._ages: dict[int, Ages] = {}
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -101,24 +106,52 @@ class TrainingWindows(Dataset[Sample | Failed]):
     def __getitem__(self, key: tuple[int, int]) -> Sample | Failed:
         epoch, index = key
         video = self.videos[index]
-        random = random_of(seed=self.seed, epoch=epoch, index=index)
         try:
-            return self._sample(video, random)
+            frames = self.opener(video.id)
+            window, place, wanted = self.drawn(epoch, index, video_frames=frames.count)
+            clips = [read_clip(frames, window.clips.frames(int(clip))) for clip in place]
         except MediaError as error:
             return Failed(video.id, str(error))
+        pixels = torch.from_numpy(np.stack(clips))
+        return Sample(window, pixels, torch.from_numpy(place), wanted)
 
-    def _sample(self, video: Video, random: np.random.Generator) -> Sample:
-        frames = self.opener(video.id)
+    def drawn(
+        self, epoch: int, index: int, *, video_frames: int
+    ) -> tuple[Window, Int64[np.ndarray, " M"], Targets]:
+        """The window of a video in an epoch, which of its clips are encoded, and its actions.
+
+        Args:
+            index: of the video.
+            video_frames: of the whole video.
+        """
+        if not self.oldest_first:
+            return self._drawn(epoch, index, video_frames, None)
+        ages = self._ages.get(index)
+        if ages is None or ages.epoch > epoch:
+            ages = self._ages[index] = Ages(self.shape.cells_of(video_frames))
+        while ages.epoch < epoch:
+            window, place, _ = self._drawn(ages.epoch, index, video_frames, ages)
+            ages.advance(window, place)
+        return self._drawn(epoch, index, video_frames, ages)
+
+    def _drawn(
+        self, epoch: int, index: int, video_frames: int, ages: Ages | None
+    ) -> tuple[Window, Int64[np.ndarray, " M"], Targets]:
+        random = random_of(seed=self.seed, epoch=epoch, index=index)
+        video = self.videos[index]
         actions = video.actions.of_one_class() if self.one_class else video.actions
         for _ in range(self.redraws + 1):
             window = random_window(
-                video.id, video_frames=frames.count, shape=self.shape, random=random
+                video.id, video_frames=video_frames, shape=self.shape, random=random
             )
             wanted = targets(actions, window.clips.cells)
             if len(wanted.labels):
                 break
         place = choose_clips(
-            self.shape.clips, keep=self.keep, valid=window.valid_clips, random=random
+            self.shape.clips,
+            keep=self.keep,
+            valid=window.valid_clips,
+            weights=None if ages is None else ages.of_clips(window),
+            random=random,
         )
-        pixels = np.stack([read_clip(frames, window.clips.frames(int(clip))) for clip in place])
-        return Sample(window, torch.from_numpy(pixels), torch.from_numpy(place), wanted)
+        return window, place, wanted

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 
 def random_of(*, seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -60,14 +60,17 @@ def choose_clips(
     *,
     keep: float,
     valid: int | None = None,
+    weights: Float64[np.ndarray, " clips"] | None = None,
     random: np.random.Generator | np.random.RandomState,
 ) -> Int64[np.ndarray, " M"]:
-    """Places of the clips to encode, in rising order, all equally likely.
+    """Places of the clips to encode, in rising order.
 
     Args:
         clips: clips of the window, N.
         keep: clip sampling rate r, in (0, 1].
         valid: leading clips that hold frames; the others are taken only if these are too few.
+        weights: how likely each clip is, compared with the others; above 0.  All are equally
+            likely if not given.
         random: each sample brings its own.
 
     Source: TALLFormer, sec. 3.1.
@@ -77,7 +80,8 @@ def choose_clips(
     count = clips_to_encode(clips, keep=keep)
     existing = clips if valid is None else max(valid, 0)
     if existing >= count:
-        chosen = random.choice(existing, size=count, replace=False)
+        shares = None if weights is None else weights[:existing] / weights[:existing].sum()
+        chosen = random.choice(existing, size=count, replace=False, p=shares)
     else:
         chosen = np.arange(count)
     return np.sort(chosen).astype(np.int64)

@@ -196,6 +196,8 @@ class Config:
 
         Ours needs none.  But a window of another length would be padded differently at inference.
         """
+        # Deviates: with a `first_level` above 0 the authors take the window of another level; no
+        # published setting has one.  Where all windows are equal it is the same.
         return [
             self.scale_factor**level * (1 if window is None else window - 1)
             for level, window in enumerate(self.windows)

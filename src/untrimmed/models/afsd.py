@@ -39,7 +39,8 @@ class Config:
         encoder, head: modules of `nn.encoders` and `nn.heads` by name, or their `Config`.
         levels: of the pyramid; the finest has the cells of the encoder.
         groups: of channels, that the pyramid normalises.
-        clips_at_once: clips in one call of the encoder, all if null; spends time to save memory.
+        clips_at_once: clips in one call of the encoder, all if null.  What these take is the most
+            that a step takes; if there are more, all but the last call are made twice in training.
     """
 
     encoder: Annotated[Any, Choice("untrimmed.nn.encoders")] = field(
@@ -50,7 +51,7 @@ class Config:
     )
     levels: int = 6
     groups: int = 32
-    clips_at_once: int | None = None
+    clips_at_once: int | None = 8
 
     def __post_init__(self) -> None:
         if self.levels < 1:

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from untrimmed.nn.ops.losses import softmax_focal
+from untrimmed.nn.ops.processes import mean_over_all
 from untrimmed.nn.protocols import Head
 from untrimmed.tensors import Candidates, Losses, Padded, Pyramid, Targets
 
@@ -101,12 +102,15 @@ class VideoClassHead(nn.Module):
         taught = [row for row, video in enumerate(targets) if len(video.labels)]
         labels = [targets[row].labels[0] + 1 for row in taught]
         logits = _full(raw.logits)
-        if not taught:
-            return {**losses, "video_class": 0 * logits.sum()}
-        logits, wanted = logits[taught], torch.stack(labels)
+        wanted = (
+            torch.stack(labels) if labels else torch.zeros_like(logits[:0, 0], dtype=torch.long)
+        )
+        logits = logits[taught]
         if self.config.loss == "focal":
-            return {**losses, "video_class": softmax_focal(logits, wanted).mean()}
-        return {**losses, "video_class": F.cross_entropy(logits, wanted)}
+            missed = softmax_focal(logits, wanted)
+        else:
+            missed = F.cross_entropy(logits, wanted, reduction="none")
+        return {**losses, "video_class": mean_over_all(missed)}
 
     def candidates(self, raw: Raw) -> Candidates:
         """Those of the head, as candidates of the likeliest classes, by the product of scores."""

@@ -55,14 +55,24 @@ class Memory:
     Args:
         keep: clip sampling rate r, in (0, 1]: the share of a window's clips encoded in a step.
         dtype: of the remembered features.
+        where: they lie in a file of the run folder, mapped into memory, which all processes of a
+            training must see; in the memory of each process; or on its device.
+        refresh_every: epochs after which all is encoded anew, by the encoder as it is then; null
+            leaves it to training.
+        clips: which are encoded: all equally likely, or the likelier, the longer ago they were.
     """
 
     keep: float = 0.15
-    dtype: Literal["float16", "float32"] = "float16"
+    dtype: Literal["float16", "bfloat16", "float32"] = "float16"
+    where: Literal["disk", "memory", "device"] = "disk"
+    refresh_every: int | None = None
+    clips: Literal["uniform", "oldest"] = "uniform"
 
     def __post_init__(self) -> None:
         if not 0 < self.keep <= 1:
             raise ValueError(f"keep must be above 0 and at most 1, got {self.keep}")
+        if self.refresh_every is not None and self.refresh_every < 1:
+            raise ValueError(f"refresh_every must be above 0 or null, got {self.refresh_every}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from untrimmed.runs.formats import FORMATS, read_with
 from untrimmed.runs.progress import Job
 from untrimmed.sources.check import VideoFacts
 from untrimmed.sources.json_tree import Value, read_json
+from untrimmed.train.distributed import ALONE, Processes
 from untrimmed.train.loop import Lesson
 
 
@@ -35,6 +36,10 @@ class Lessons(Protocol):
 
     def __call__(self, batch: Any, number: int) -> Lesson:
         """Losses of a batch in step `number`, from 0."""
+        ...
+
+    def renew(self, step: int) -> Job[None]:
+        """Do what is due after that step and before the next."""
         ...
 
     def save(self, step: int) -> None:
@@ -54,12 +59,14 @@ class Stage:
         folder: of the run.
         step: steps done.
         generator: of all that is drawn in training, beside PyTorch's own.
+        processes: that train together.
     """
 
     folder: RunFolder
     step: int
     generator: torch.Generator
     device: torch.device
+    processes: Processes = ALONE
 
 
 class OpenData(Protocol):

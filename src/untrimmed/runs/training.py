@@ -1,11 +1,13 @@
 """Train the detector of a recipe, from the encoder's first clip to the best weights.
 
 Stages: open the data, form the encoder if the recipe asks for it, open the lessons (for videos,
-with their memory), train.  A run that was stopped goes on where it was last saved, exactly.
+with their memory), train.  A run that was stopped goes on where it was last saved, exactly.  With
+several processes (`train.distributed`) the first alone writes, and all detect what is scored.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from untrimmed.runs.pretraining import pretrain
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.runs.video_data import OpenVideos
 from untrimmed.sources.check import Problem
+from untrimmed.train.distributed import Processes, joined
 from untrimmed.train.ema import Averaged
 from untrimmed.train.journal import Journal
 from untrimmed.train.loop import Step, fit
@@ -60,6 +63,7 @@ class _Training:
     detector: Detector
     device: torch.device
     state: State
+    processes: Processes
 
     @property
     def averaged_or_own(self) -> Detector:
@@ -79,6 +83,13 @@ def train(
     Raises:
         UserError: if the data cannot be read, or the folder holds another run.
     """
+    with joined() as processes:
+        return (yield from _trained(recipe, folder, encoder_weights, processes))
+
+
+def _trained(
+    recipe: Recipe, folder: RunFolder, encoder_weights: Path | None, processes: Processes
+) -> Job[Trained]:
     splits = recipe.data.splits
     names = [splits.train, *([splits.validation] if splits.validation else [])]
     data = open_data(recipe, splits=names)
@@ -87,20 +98,10 @@ def train(
         {"problems": f"{len(wrong)}, listed at the end"} if wrong else {}
     )
     yield Progress("open the data", 1, 1, facts)
-    folder.start(recipe, data.annotations.classes)
-
-    if recipe.pretrain is not None and encoder_weights is None and not folder.encoder.exists():
-        videos_alone = data if isinstance(data, OpenVideos) else None
-        accuracy = yield from pretrain(recipe, folder, data=videos_alone)
-        yield Progress("encoder formed", 1, 1, {"accuracy": accuracy})
-
-    start = recipe.encoder_weights if recipe.pretrain is None else None
-    if start is not None and encoder_weights is None and not folder.encoder.exists():
-        torch.manual_seed(recipe.seed)
-        encoder = recipe.model.encoder.build()
-        report = start_from(encoder, start)
-        save_weights(encoder, folder.encoder, metadata={"from": report.file.name})
-        yield Progress("encoder filled", 1, 1, {"": str(report)})
+    if processes.is_first:
+        folder.start(recipe, data.annotations.classes)
+        yield from _encoder(recipe, folder, data, encoder_weights)
+    processes.gathered(None)  # the folder is begun
 
     train_split = split_of(data.annotations, splits.train, setting="data.splits.train")
     device = device_here()
@@ -113,12 +114,31 @@ def train(
     state = _state(recipe, detector, generator)
     if folder.state.exists():
         state.load(folder.state)
+    processes.seed_apart(recipe.seed, state.step)
     videos = readable(data, train_split)
-    training = _Training(recipe, folder, data, videos, detector, device, state)
-    stage = Stage(folder, state.step, generator, device)
+    training = _Training(recipe, folder, data, videos, detector, device, state, processes)
+    stage = Stage(folder, state.step, generator, device, processes)
     lessons = yield from data.lessons(detector, videos, at=stage)
     yield from _fitted(training, lessons)
     return Trained(training.state.best, data.failed, wrong)
+
+
+def _encoder(
+    recipe: Recipe, folder: RunFolder, data: OpenData, encoder_weights: Path | None
+) -> Job[None]:
+    """Write the encoder to start from into the folder, unless it is there or not asked for."""
+    if recipe.pretrain is not None and encoder_weights is None and not folder.encoder.exists():
+        videos_alone = data if isinstance(data, OpenVideos) else None
+        accuracy = yield from pretrain(recipe, folder, data=videos_alone)
+        yield Progress("encoder formed", 1, 1, {"accuracy": accuracy})
+
+    start = recipe.encoder_weights if recipe.pretrain is None else None
+    if start is not None and encoder_weights is None and not folder.encoder.exists():
+        torch.manual_seed(recipe.seed)
+        encoder = recipe.model.encoder.build()
+        report = start_from(encoder, start)
+        save_weights(encoder, folder.encoder, metadata={"from": report.file.name})
+        yield Progress("encoder filled", 1, 1, {"": str(report)})
 
 
 def _wrong_annotations(recipe: Recipe, data: OpenData) -> tuple[Problem, ...]:
@@ -170,22 +190,30 @@ def _fitted(training: _Training, lessons: Lessons) -> Job[None]:
         )
     )
     validated_every = max(1, steps_of(count, batch=config.batch, epochs=config.validate_every))
+    processes = training.processes
+    processes.share(range(config.batch))  # refused here, before anything is read
     detector.train()
-    with Journal(training.folder.journal, last_step=state.step) as journal:
+    with ExitStack() as stack:
+        journal = None
+        if processes.is_first:
+            journal = stack.enter_context(Journal(training.folder.journal, last_step=state.step))
         for step in fit(
-            lessons.batches(keys),
+            lessons.batches([list(processes.share(batch)) for batch in keys]),
             lesson=lessons,
             optimizer=state.optimizer,
             factor=lambda number: config.schedule.factor(number, steps=steps, epochs=config.epochs),
             first_step=state.step,
             clip_norm=config.clip_norm,
+            processes=processes,
         ):
             state.step = step.number
             training.data.failed.update(dict(step.failed))
             if state.averaged is not None:
                 state.averaged.update(detector)
-            journal.write(step)
+            if journal is not None:
+                journal.write(step)
             yield Progress("train", step.number, steps, _facts(step, training))
+            yield from lessons.renew(step.number)
             if step.number % validated_every == 0 or step.number == steps:
                 yield from _validated(training)
                 _save(training, lessons)
@@ -195,30 +223,36 @@ def _fitted(training: _Training, lessons: Lessons) -> Job[None]:
 def _validated(training: _Training) -> Job[None]:
     """Write the weights, score the validation split if there is one, and keep the best."""
     recipe, data, folder, state = training.recipe, training.data, training.folder, training.state
-    model = training.averaged_or_own.eval()
+    model, processes = training.averaged_or_own.eval(), training.processes
     metadata = {"step": str(state.step)}
-    save_weights(model, folder.last, metadata=metadata)
+    if processes.is_first:
+        save_weights(model, folder.last, metadata=metadata)
     if recipe.data.splits.validation is None:
         return
     truth = split_of(
         data.annotations, recipe.data.splits.validation, setting="data.splits.validation"
     )
-    found = yield from detect_all(
-        model, data, readable(data, truth), recipe=recipe, device=training.device
-    )
+    own = readable(data, truth)[processes.number :: processes.count]
+    found = yield from detect_all(model, data, own, recipe=recipe, device=training.device)
+    parts = processes.gathered((found, data.failed))
+    for _, failed in parts:
+        data.failed.update(failed)
+    found = {id: detections for part, _ in parts for id, detections in part.items()}
     average = score(recipe, truth, found).average
     if state.best is None or not average <= state.best:  # also when there was no number yet
         state.best = average
-        save_weights(model, folder.best, metadata={**metadata, "average_mAP": str(average)})
+        if processes.is_first:
+            save_weights(model, folder.best, metadata={**metadata, "average_mAP": str(average)})
     yield Progress("validate", 1, 1, {"average mAP": 100 * average, "best": 100 * state.best})
 
 
 def _save(training: _Training, lessons: Lessons) -> None:
     """Write the state, and the memory that belongs to it, so that no stop can part the two."""
     step = training.state.step
-    lessons.save(step)
-    training.state.save(training.folder.state)
-    lessons.clean(step)
+    if training.processes.is_first:
+        lessons.save(step)
+        training.state.save(training.folder.state)
+        lessons.clean(step)
 
 
 def _facts(step: Step, training: _Training) -> dict[str, float | str]:

@@ -11,28 +11,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import ConfigError, MediaError
 from untrimmed.data.collate import Batch, batches, collate
 from untrimmed.data.dataset import TrainingWindows
+from untrimmed.data.sampling import steps_of
 from untrimmed.data.windows import WindowShape
 from untrimmed.detect.features import encode_video
 from untrimmed.detect.video import detect_video
 from untrimmed.nn.detector import Detector
-from untrimmed.recipes.data import VideoData
+from untrimmed.recipes.data import Memory, VideoData
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import Stage, read_annotations, videos_of
 from untrimmed.runs.networks import build_detector, window_shape
 from untrimmed.runs.progress import Job, Progress
-from untrimmed.sources.bank import FeatureBank
+from untrimmed.sources.bank import Dtype, FeatureBank
 from untrimmed.sources.check import VideoFacts
 from untrimmed.sources.frames import Frames
 from untrimmed.sources.media import Media, find
 from untrimmed.train.clips import ClipLessons
+from untrimmed.train.device_bank import DeviceBank
 from untrimmed.train.loop import Lesson
-from untrimmed.train.memory import fill
+from untrimmed.train.memory import Bank, fill
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class OpenVideos:
         assert detector.encoder is not None
         memory, train = self.settings.memory, self.recipe.train
         shape = window_shape(self.settings, stride=detector.encoder.stride)
-        bank = yield from self._bank(detector, videos, shape=shape, at=at)
+        filling = _Filling(self, detector, videos, shape, at)
+        bank = None if memory is None else (yield from _bank(filling, memory))
         return VideoLessons(
             windows=TrainingWindows(
                 videos,
@@ -80,6 +84,7 @@ class OpenVideos:
                 redraws=self.settings.redraws,
                 seed=self.recipe.seed,
                 one_class=self.settings.one_class,
+                oldest_first=memory is not None and memory.clips == "oldest",
             ),
             clips=ClipLessons(
                 detector=detector,
@@ -89,37 +94,11 @@ class OpenVideos:
                 head_only_steps=train.head_only_steps,
                 bf16=train.bf16,
                 device=at.device,
+                processes=at.processes,
             ),
             workers=self.settings.workers,
-            stage=at,
+            filling=filling,
         )
-
-    def _bank(
-        self, detector: Detector, videos: Sequence[Video], *, shape: WindowShape, at: Stage
-    ) -> Job[FeatureBank | None]:
-        """The memory that was saved at this step, or a new one filled by the encoder as it is."""
-        memory, encoder, folder = self.settings.memory, detector.encoder, at.folder
-        if memory is None or encoder is None:
-            return None
-        shutil.rmtree(folder.bank, ignore_errors=True)
-        if at.step:
-            FeatureBank.open(folder.bank_saved(at.step), writable=False).copy_to(folder.bank)
-            return FeatureBank.open(folder.bank, writable=True)
-        cells = {video.id: shape.cells_of(self.media(video.id).count) for video in videos}
-        bank = FeatureBank.create(folder.bank, cells, channels=encoder.channels, dtype=memory.dtype)
-        detector.eval()
-        for number, video in enumerate(videos, start=1):
-            pieces = encode_video(
-                encoder,
-                self.media(video.id),
-                clip_frames=shape.clip_frames,
-                crop=self.settings.augment.crop,
-                device=at.device,
-                bf16=self.recipe.train.bf16,
-            )
-            fill(bank, video.id, pieces)
-            yield Progress("fill the memory", number, len(videos))
-        return bank
 
     def detect(self, detector: Detector, video: Video, *, device: torch.device) -> Detections:
         """Actions found in one video; raises MediaError if it cannot be read."""
@@ -137,7 +116,7 @@ class VideoLessons:
     windows: TrainingWindows
     clips: ClipLessons
     workers: int
-    stage: Stage
+    filling: _Filling
 
     def batches(self, keys: Sequence[list[tuple[int, int]]]) -> Iterator[Batch]:
         """Batches by their keys."""
@@ -147,17 +126,101 @@ class VideoLessons:
         """Losses of a batch in step `number`, from 0."""
         return self.clips(batch, number)
 
+    def renew(self, step: int) -> Job[None]:
+        """Fill the memory anew, if that is due."""
+        data = self.filling.data
+        memory, bank, train = data.settings.memory, self.clips.bank, data.recipe.train
+        if memory is None or bank is None or memory.refresh_every is None:
+            return
+        count = len(self.windows)
+        every = max(1, steps_of(count, batch=train.batch, epochs=memory.refresh_every))
+        if step % every == 0 and step < steps_of(count, batch=train.batch, epochs=train.epochs):
+            yield from self.filling.fill(bank, step=step)
+
     def save(self, step: int) -> None:
         """Keep a copy of the memory for the state of that step."""
         if self.clips.bank is not None:
-            self.clips.bank.copy_to(self.stage.folder.bank_saved(step))
+            self.clips.bank.copy_to(self.filling.at.folder.bank_saved(step))
 
     def clean(self, step: int) -> None:
         """Let go of the copies of the steps before."""
-        folder = self.stage.folder
+        folder = self.filling.at.folder
         for old in folder.path.glob(folder.bank_saved("*").name):
             if old != folder.bank_saved(step):
                 shutil.rmtree(old)
+
+
+@dataclass(frozen=True)
+class _Filling:
+    """How the memory of some videos is filled by the encoder as it is."""
+
+    data: OpenVideos
+    detector: Detector
+    videos: Sequence[Video]
+    shape: WindowShape
+    at: Stage
+
+    def new(self, folder: Path | None, *, dtype: Dtype) -> FeatureBank:
+        """A memory in which nothing is written yet."""
+        assert self.detector.encoder is not None
+        media = self.data.media
+        cells = {video.id: self.shape.cells_of(media(video.id).count) for video in self.videos}
+        return FeatureBank.create(
+            folder, cells, channels=self.detector.encoder.channels, dtype=dtype
+        )
+
+    def fill(self, bank: Bank, *, step: int) -> Job[None]:
+        """Write every cell; each process encodes some videos, and all write all."""
+        processes, total = self.at.processes, len(self.videos)
+        self.detector.eval()
+        for first in range(0, total, processes.count):
+            own = self.videos[first : first + processes.count][processes.number :][:1]
+            encoded = [(video.id, list(self._pieces(video))) for video in own]
+            for part in processes.gathered(encoded):
+                for id, pieces in part:
+                    fill(bank, id, pieces, step=step)
+            yield Progress("fill the memory", min(first + processes.count, total), total)
+        self.detector.train()
+
+    def _pieces(self, video: Video) -> Iterator[Tensor]:
+        assert self.detector.encoder is not None
+        settings = self.data.settings
+        for piece in encode_video(
+            self.detector.encoder,
+            self.data.media(video.id),
+            clip_frames=self.shape.clip_frames,
+            crop=settings.augment.crop,
+            device=self.at.device,
+            bf16=self.data.recipe.train.bf16,
+        ):
+            yield piece if self.at.processes.count == 1 else piece.cpu()
+
+
+def _bank(filling: _Filling, memory: Memory) -> Job[Bank]:
+    """The memory that was saved at this step, or a new one."""
+    at, is_new, on_disk = filling.at, filling.at.step == 0, memory.where == "disk"
+    saved = at.folder.bank_saved(at.step)
+    if at.processes.is_first:
+        shutil.rmtree(at.folder.bank, ignore_errors=True)
+        if on_disk and is_new:
+            filling.new(at.folder.bank, dtype=memory.dtype)
+        elif on_disk:
+            FeatureBank.open(saved).copy_to(at.folder.bank)
+    at.processes.gathered(None)  # now it is there
+    bank: Bank
+    if on_disk:
+        bank = FeatureBank.open(at.folder.bank, writable=True)
+    else:
+        bank = (
+            filling.new(None, dtype=memory.dtype)
+            if is_new
+            else FeatureBank.open(saved, in_memory=True)
+        )
+    if memory.where == "device":
+        bank = DeviceBank(bank, at.device)
+    if is_new:
+        yield from filling.fill(bank, step=0)
+    return bank
 
 
 def video_settings(recipe: Recipe) -> VideoData:

@@ -1,18 +1,19 @@
 """The long memory of TALLFormer: what the encoder last made of every cell of every video.
 
-One array on disk holds the cells of all videos, one video after the other, mapped into memory.  It
-is addressed by video and cell, not by clip, so a window may start anywhere.  Reading is what a
-store of features does; training also writes back what it has encoded, and the bank counts how old
-each cell is.  It neither encodes nor joins (`nn.splice`).
+One array holds the cells of all videos, one video after the other: on disk and mapped into memory,
+or in memory alone.  It is addressed by video and cell, not by clip, so a window may start anywhere.
+Reading is what a store of features does; training also writes back what it has encoded, and the
+bank counts how old each cell is.  It neither encodes nor joins (`nn.splice`).
 
 A folder holds
 
-- `features.npy`: (N, C), the cells of all videos;
+- `features.npy`: (N, C), the cells of all videos; bfloat16, which NumPy does not have, as its
+  bits, uint16;
 - `written.npy`: (N,) int32, the step in which each cell was last written, -1 for never;
 - `bank.json`: the version of this layout, where each video's cells are, and `meta`.
 
-One process of a machine writes; others may read.  With several machines each keeps a bank of its
-own and writes what all have encoded.
+Processes may map the same folder, if all write the same in the same order, or only one writes.  A
+bank in memory belongs to one process, which writes what all have encoded.
 
 Source: Cheng & Bertasius, ECCV 2022 (TALLFormer), sec. 3.2; rows are replaced, not averaged.
 
@@ -22,25 +23,24 @@ Shapes: C channels, N cells of all videos.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int32, Int64
+from jaxtyping import Bool, Float, Float32, Int32, Int64, UInt16
 
 from untrimmed.core.errors import FormatError
+from untrimmed.core.files import finish_swap, folder_written_whole
 from untrimmed.sources.json_tree import Value, read_json
 
 VERSION = 1
 FEATURES, WRITTEN, HEADER = "features.npy", "written.npy", "bank.json"
 NEVER = -1
 
-Dtype = Literal["float16", "float32"]
+Dtype = Literal["float16", "bfloat16", "float32"]
+_STORED = {"float16": "float16", "bfloat16": "uint16", "float32": "float32"}
 
 
 @dataclass(frozen=True)
@@ -52,33 +52,38 @@ class Place:
 
 
 class FeatureBank:
-    """Features of all videos, in a folder; made by `create` or `open`.
+    """Features of all videos; made by `create` or `open`.
 
     Args:
-        folder: where it lies.
+        folder: where it lies; None if it lies in memory alone.
         places: of each video.
+        dtype: of the features.
         meta: what was given to `create`, such as the fingerprint of the encoder.
+        features: the cells of all videos, one video after the other, as they are stored.
+        written: the step in which each cell was last written, -1 for never.
     """
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | None,
         places: Mapping[str, Place],
+        dtype: Dtype,
         meta: Mapping[str, Any],
         *,
-        features: Float[np.ndarray, "N C"],
+        features: Float[np.ndarray, "N C"] | UInt16[np.ndarray, "N C"],
         written: Int32[np.ndarray, " N"],
     ) -> None:
         self.folder = folder
         self.places = dict(places)
+        self.dtype = dtype
         self.meta = dict(meta)
-        self._features = features
-        self._written = written
+        self.features = features
+        self.written = written
 
     @classmethod
     def create(
         cls,
-        folder: Path,
+        folder: Path | None,
         lengths: Mapping[str, int],
         *,
         channels: int,
@@ -88,10 +93,11 @@ class FeatureBank:
         """A new bank in which nothing is written yet; it can be written to.
 
         Args:
-            folder: must not exist.
+            folder: must not exist; None keeps the bank in memory.
             lengths: cells of each video, above 0.
             channels: C.
-            dtype: float16 halves the file; float32 gives back exactly what was written.
+            dtype: float16 and bfloat16 halve the size, the one with more digits, the other for
+                numbers of any size; float32 gives back exactly what was written.
             meta: anything that JSON can hold.
 
         Raises:
@@ -104,59 +110,64 @@ class FeatureBank:
                 f" videos, the shortest of {min(lengths.values(), default=0)} cells, and"
                 f" {channels} channels"
             )
+        ends = np.cumsum(list(lengths.values())).tolist()
+        places = {
+            id: Place(end - cells, cells)
+            for (id, cells), end in zip(lengths.items(), ends, strict=True)
+        }
+        written = np.full(ends[-1], NEVER, np.int32)
+        shape = (ends[-1], channels)
+        if folder is None:
+            features = np.zeros(shape, _STORED[dtype])
+            return cls(None, places, dtype, meta or {}, features=features, written=written)
         if folder.exists():
             raise FileExistsError(f"{folder}: there is a folder of this name already")
-        ends = np.cumsum(list(lengths.values())).tolist()
-        header = {
-            "version": VERSION,
-            "channels": channels,
-            "dtype": dtype,
-            "videos": {
-                id: {"offset": end - cells, "cells": cells}
-                for (id, cells), end in zip(lengths.items(), ends, strict=True)
-            },
-            "meta": dict(meta or {}),
-        }
-        with _folder_written_whole(folder) as temporary:
+        with folder_written_whole(folder) as temporary:
             # A file of zeros takes no room on disk until it is written to.
             np.lib.format.open_memmap(
-                temporary / FEATURES, mode="w+", dtype=dtype, shape=(ends[-1], channels)
+                temporary / FEATURES, mode="w+", dtype=_STORED[dtype], shape=shape
             ).flush()
-            np.save(temporary / WRITTEN, np.full(ends[-1], NEVER, np.int32))
-            text = json.dumps(header, ensure_ascii=False, allow_nan=False, indent=1)
-            (temporary / HEADER).write_text(text + "\n", encoding="utf-8")
+            np.save(temporary / WRITTEN, written)
+            _write_header(temporary, places, channels=channels, dtype=dtype, meta=meta or {})
         return cls.open(folder, writable=True)
 
     @classmethod
-    def open(cls, folder: Path, *, writable: bool = False) -> Self:
+    def open(cls, folder: Path, *, writable: bool = False, in_memory: bool = False) -> Self:
         """The bank of a folder.
+
+        Args:
+            in_memory: read it whole, and let the folder be.
 
         Raises:
             FormatError: if there is none, or its files do not belong together.
         """
-        _finish_swap(folder)
+        finish_swap(folder)
         header = read_json(folder / HEADER)
         version = header.member("version")
         if version.whole_number() != VERSION:
             raise version.wrong(f"wanted a bank of version {VERSION}, got {version.raw}")
         places = _places(header.member("videos"))
+        dtype = _dtype(header.member("dtype"))
         shape = (
             sum(place.cells for place in places.values()),
             header.member("channels").whole_number(),
         )
-        mode: Literal["r+", "r"] = "r+" if writable else "r"
+        mode: Literal["r+", "r"] = "r+" if writable and not in_memory else "r"
+        features = _mapped(folder / FEATURES, mode, shape, _STORED[dtype])
+        written = _mapped(folder / WRITTEN, mode, shape[:1], "int32")
         return cls(
-            folder,
+            None if in_memory else folder,
             places,
+            dtype,
             {name: value.raw for name, value in header.member("meta").members().items()},
-            features=_mapped(folder / FEATURES, mode, shape, header.member("dtype").text()),
-            written=_mapped(folder / WRITTEN, mode, shape[:1], "int32"),
+            features=np.array(features) if in_memory else features,
+            written=np.array(written) if in_memory else written,
         )
 
     @property
     def channels(self) -> int:
         """C, of a cell."""
-        return int(self._features.shape[1])
+        return int(self.features.shape[1])
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -175,10 +186,10 @@ class FeatureBank:
         Raises:
             KeyError: if the bank does not have the video.
         """
-        rows, window = self._overlap(video, start, length)
+        rows, window = self.overlap(video, start, length)
         values = np.zeros((length, self.channels), np.float32)
         valid = np.zeros(length, bool)
-        values[window] = self._features[rows]
+        values[window] = _float32(self.features[rows])
         valid[window] = True
         return values, valid
 
@@ -200,40 +211,39 @@ class FeatureBank:
             )
         if not 0 <= step <= np.iinfo(np.int32).max:
             raise ValueError(f"step {step} is not a number from 0 on that fits into 32 bits")
-        rows, window = self._overlap(video, start, len(values))
-        with np.errstate(over="ignore"):
-            stored = values[window].astype(self._features.dtype)
-        if not np.isfinite(stored).all():
+        rows, window = self.overlap(video, start, len(values))
+        stored = _stored(values[window], self.dtype)
+        if not np.isfinite(_float32(stored)).all():
             raise ValueError(
-                f"video {video}: features that are not finite, or too large for {stored.dtype}"
+                f"video {video}: features that are not finite, or too large for {self.dtype}"
             )
-        self._features[rows] = stored
-        self._written[rows] = step
+        self.features[rows] = stored
+        self.written[rows] = step
 
     def filled(self, video: str, start: int, length: int) -> Bool[np.ndarray, " length"]:
         """Whether each cell was ever written; false for those that the video does not have."""
-        rows, window = self._overlap(video, start, length)
+        rows, window = self.overlap(video, start, length)
         filled = np.zeros(length, bool)
-        filled[window] = self._written[rows] != NEVER
+        filled[window] = self.written[rows] != NEVER
         return filled
 
     def ages(
         self, video: str, start: int, length: int, *, step: int
     ) -> Int64[np.ndarray, " length"]:
         """Steps since each cell was written; -1 for those never written or not in the video."""
-        rows, window = self._overlap(video, start, length)
+        rows, window = self.overlap(video, start, length)
         written = np.full(length, NEVER, np.int64)
-        written[window] = self._written[rows]
+        written[window] = self.written[rows]
         return np.where(written == NEVER, -1, np.maximum(step - written, 0))
 
     def mean_age(self, step: int) -> float:
         """Mean number of steps since a cell was written, over those that were; 0 if none was."""
-        written = self._written[self._written != NEVER]
+        written = self.written[self.written != NEVER]
         return float(np.maximum(step - written, 0).mean()) if len(written) else 0.0
 
     def flush(self) -> None:
         """Hand to the disk what was written."""
-        for array in (self._features, self._written):
+        for array in (self.features, self.written):
             if isinstance(array, np.memmap):
                 array.flush()
 
@@ -245,30 +255,24 @@ class FeatureBank:
         Raises:
             ValueError: if the folder is that of the bank itself.
         """
-        if folder.resolve() == self.folder.resolve():
+        if self.folder is not None and folder.resolve() == self.folder.resolve():
             raise ValueError(f"{folder}: a bank cannot be copied onto itself")
         self.flush()
-        with _folder_written_whole(folder) as temporary:
-            for name in (FEATURES, WRITTEN, HEADER):
-                shutil.copyfile(self.folder / name, temporary / name)
+        with folder_written_whole(folder) as temporary:
+            np.save(temporary / FEATURES, self.features)
+            np.save(temporary / WRITTEN, self.written)
+            _write_header(
+                temporary, self.places, channels=self.channels, dtype=self.dtype, meta=self.meta
+            )
 
-    def restore(self, folder: Path) -> None:
-        """Take over the contents of a copy.
+    def overlap(self, video: str, start: int, length: int) -> tuple[slice, slice]:
+        """The part of a window that lies in the video: rows of the bank, and of the window.
+
+        Reading, writing and ages all go by it, so that they cannot disagree.
 
         Raises:
-            FormatError: if it is no copy of this bank: other videos, channels, type or `meta`.
+            KeyError: if the bank does not have the video.
         """
-        copy = type(self).open(folder)
-        if (copy.places, copy.meta) != (self.places, self.meta):
-            raise FormatError("a bank of other videos or another encoder", file=folder / HEADER)
-        if (copy.channels, copy._features.dtype) != (self.channels, self._features.dtype):
-            raise FormatError("a bank of other channels or another type", file=folder / HEADER)
-        self._features[:] = copy._features
-        self._written[:] = copy._written
-        self.flush()
-
-    def _overlap(self, video: str, start: int, length: int) -> tuple[slice, slice]:
-        """The part of a window that lies in the video: rows of the bank, and of the window."""
         if video not in self.places:
             raise KeyError(f"the bank has no video {video}")
         place = self.places[video]
@@ -276,6 +280,51 @@ class FeatureBank:
         end = max(min(start + length, place.cells), first)
         rows = slice(place.offset + first, place.offset + end)
         return rows, slice(first - start, end - start)
+
+
+def _write_header(
+    folder: Path,
+    places: Mapping[str, Place],
+    *,
+    channels: int,
+    dtype: Dtype,
+    meta: Mapping[str, Any],
+) -> None:
+    header = {
+        "version": VERSION,
+        "channels": channels,
+        "dtype": dtype,
+        "videos": {id: vars(place) for id, place in places.items()},
+        "meta": dict(meta),
+    }
+    text = json.dumps(header, ensure_ascii=False, allow_nan=False, indent=1)
+    (folder / HEADER).write_text(text + "\n", encoding="utf-8")
+
+
+def _stored(values: Float[np.ndarray, "n C"], dtype: Dtype) -> np.ndarray[Any, Any]:
+    """Values rounded to the nearest that the type has, ties to even."""
+    if dtype != "bfloat16":
+        with np.errstate(over="ignore"):
+            return values.astype(dtype)
+    with np.errstate(over="ignore"):
+        bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    # Half of what is cut off is added, a trifle less where the last bit kept is 0.  That turns
+    # some numbers that are not finite into finite ones, so these stay as they are.
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)
+    return (np.where(np.isfinite(values), rounded, bits) >> 16).astype(np.uint16)
+
+
+def _float32(stored: np.ndarray[Any, Any]) -> Float32[np.ndarray, "n C"]:
+    if stored.dtype != np.uint16:
+        return stored.astype(np.float32)
+    return (stored.astype(np.uint32) << 16).view(np.float32)
+
+
+def _dtype(value: Value) -> Dtype:
+    dtype = value.text()
+    if dtype not in _STORED:
+        raise value.wrong(f"wanted one of {', '.join(_STORED)}, got {dtype}")
+    return cast(Dtype, dtype)
 
 
 def _places(videos: Value) -> dict[str, Place]:
@@ -302,33 +351,3 @@ def _mapped(path: Path, mode: Literal["r+", "r"], shape: tuple[int, ...], dtype:
             file=path,
         )
     return array
-
-
-@contextmanager
-def _folder_written_whole(folder: Path) -> Iterator[Path]:
-    """Give an empty folder beside `folder`, which takes its name once the block ends well.
-
-    `core.files.written_whole` for a folder.  A folder cannot be replaced in one stroke: the old
-    one is set aside first, and `_finish_swap` brings it back should the new one not have come.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(_aside(folder), ignore_errors=True)
-            folder.rename(_aside(folder))
-        temporary.rename(folder)
-        shutil.rmtree(_aside(folder), ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _finish_swap(folder: Path) -> None:
-    if not folder.exists() and _aside(folder).exists():
-        _aside(folder).rename(folder)
-
-
-def _aside(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.replaced")

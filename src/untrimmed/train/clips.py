@@ -1,6 +1,8 @@
 """Lessons from clips of videos: encode a few, remember the others, and remember these anew.
 
 The training step of TALLFormer (Cheng & Bertasius, ECCV 2022, sec. 3), as `train.loop` takes it.
+
+Shapes: B windows, M clips of each that are encoded now, L frames of a clip, H W pixels.
 """
 
 from __future__ import annotations
@@ -8,16 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import torch
-from torch import Tensor
+from jaxtyping import Num
+from torch import Tensor, nn
 
-from untrimmed.data.augment import Augment, augment
+from untrimmed.data.augment import Augment, changed, draw, margins
 from untrimmed.data.collate import Batch
-from untrimmed.nn.detector import Detector, Output
-from untrimmed.sources.bank import FeatureBank
+from untrimmed.nn.detector import Detector, Output, Pixels
+from untrimmed.nn.protocols import Repeatable
 from untrimmed.tensors import Clips, moved
+from untrimmed.train.distributed import ALONE, Processes
 from untrimmed.train.loop import Lesson
-from untrimmed.train.memory import mean_age, no_memory, recall, remember
+from untrimmed.train.memory import Bank, known_ages, no_memory, recall, remember
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,19 +32,21 @@ class ClipLessons:
     Args:
         detector: on `device`; its encoder's features go back into the bank.
         bank: the long memory; None trains with fresh clips alone.
-        generator: of the augmentation, on the CPU.
+        generator: of the augmentation and of what the encoder leaves out, on the CPU.
         head_only_steps: for so many steps from 0 the encoder is not trained; nor are clips
             encoded if there is a bank, which then holds all that is needed.
         bf16: compute in bfloat16 where autocast deems it safe; weights stay float32.
+        processes: that train together, each on windows of its own; all remember the same.
     """
 
     detector: Detector
-    bank: FeatureBank | None
+    bank: Bank | None
     augmentation: Augment
     generator: torch.Generator
     head_only_steps: int = 0
     bf16: bool = False
     device: torch.device
+    processes: Processes = ALONE
 
     def __call__(self, batch: Batch, number: int) -> Lesson:
         """Losses of a batch in step `number`, from 0."""
@@ -63,18 +70,64 @@ class ClipLessons:
             memory = recall(self.bank, batch.windows, device=device)
         if head_only:
             return cast(Output, self.detector(memory))
-        frames = augment(
-            batch.frames.to(device, non_blocking=True),
-            config=self.augmentation,
+        frames = _pinned(batch.frames, device)
+        clips = Clips(frames, batch.place.to(device), memory)
+        return cast(
+            Output, self.detector(clips, pixels=self._pixels(frames), keep=self._keep(batch))
+        )
+
+    def _pixels(self, frames: Num[Tensor, "B M 3 L H W"]) -> Pixels:
+        """Augmented clips, brought to the device and changed when the encoder comes to them.
+
+        So they take room on the device for a call of the encoder only.
+        """
+        config = self.augmentation
+        B, M = frames.shape[:2]
+        drawn = draw(
+            self.processes.count * B,
+            margins=margins(frames, config=config),
+            config=config,
             generator=self.generator,
         )
-        return cast(Output, self.detector(Clips(frames, batch.place.to(device), memory)))
+        by_clip = drawn.at(self._own(B)).at(torch.arange(B).repeat_interleave(M))
+
+        def pixels(clips: Tensor, some: slice) -> Tensor:
+            here = clips.to(self.device, non_blocking=True)
+            return changed(here, by_clip.at(some), config=config)
+
+        return pixels
+
+    def _keep(self, batch: Batch) -> Tensor | None:
+        """Which clips keep each branch of the encoder, if it leaves any out."""
+        encoder = self.detector.encoder
+        if not isinstance(encoder, Repeatable) or not cast(nn.Module, encoder).training:
+            return None
+        N = batch.place.numel()
+        drawn = encoder.draw_keep(self.processes.count * N, self.generator)
+        return drawn[:, self._own(N)].to(self.device)
+
+    def _own(self, count: int) -> slice:
+        """This process's part of what is drawn for all, so that more of them change nothing."""
+        first = self.processes.number * count
+        return slice(first, first + count)
 
     def _remembered(self, batch: Batch, fresh: Tensor | None, number: int) -> float | None:
-        """Put fresh features into the bank; how old the batch's were on average before."""
+        """Put fresh features of all processes into the bank; how old their batches were before."""
         if self.bank is None:
             return None
-        age = mean_age(self.bank, batch.windows, step=number)
-        if fresh is not None:
-            remember(self.bank, batch.windows, batch.place, fresh, step=number)
-        return age
+        if fresh is not None and self.processes.count > 1:
+            fresh = fresh.float().cpu()  # on its way to the other processes
+        ages = known_ages(self.bank, batch.windows, step=number)
+        parts = self.processes.gathered((ages, batch.windows, batch.place, fresh))
+        for _, windows, place, features in parts:
+            if features is not None:
+                remember(self.bank, windows, place, features, step=number)
+        joined = np.concatenate([part[0] for part in parts])
+        return float(joined.mean()) if joined.size else 0.0
+
+
+def _pinned(frames: Tensor, device: torch.device) -> Tensor:
+    """Frames of which parts can be copied to a GPU while it works."""
+    if device.type == "cuda" and frames.device.type == "cpu":
+        return frames.pin_memory()
+    return frames

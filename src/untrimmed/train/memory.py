@@ -1,4 +1,4 @@
-"""The long memory of TALLFormer, between the bank on disk and the tensors of a step.
+"""The long memory of TALLFormer, between the bank and the tensors of a step.
 
 Shapes: B windows, M clips encoded now, C channels, K cells per clip, T cells of a window.
 """
@@ -6,6 +6,7 @@ Shapes: B windows, M clips encoded now, C channels, K cells per clip, T cells of
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,10 @@ from torch import Tensor
 from untrimmed.data.windows import Window
 from untrimmed.sources.bank import FeatureBank
 from untrimmed.tensors import Padded
+from untrimmed.train.device_bank import DeviceBank
+
+Bank = FeatureBank | DeviceBank
+"""Where features are remembered: on disk or in memory, or on the device that trains."""
 
 
 def no_memory(windows: Sequence[Window], *, channels: int, device: torch.device) -> Padded:
@@ -24,20 +29,23 @@ def no_memory(windows: Sequence[Window], *, channels: int, device: torch.device)
     return Padded(torch.zeros(len(windows), channels, T, device=device), valid)
 
 
-def recall(bank: FeatureBank, windows: Sequence[Window], *, device: torch.device) -> Padded:
+def recall(bank: Bank, windows: Sequence[Window], *, device: torch.device) -> Padded:
     """Remembered features (B, C, T) of some windows, float32; zero where nothing is known.
 
     The step reads just before it uses them: a loader that reads ahead would hand it features
     which the steps in between have already replaced.
     """
     T = windows[0].clips.cells.length
-    rows = [bank.read(window.video, window.clips.first_cell, T)[0] for window in windows]
-    values = torch.from_numpy(np.stack(rows)).transpose(1, 2).contiguous()
+    rows = [
+        torch.as_tensor(bank.read(window.video, window.clips.first_cell, T)[0])
+        for window in windows
+    ]
+    values = torch.stack(rows).transpose(1, 2).contiguous()
     return Padded.of(values.to(device), _valid(windows, T).to(device))
 
 
 def remember(
-    bank: FeatureBank,
+    bank: Bank,
     windows: Sequence[Window],
     place: Int64[Tensor, "B M"],
     fresh: Float[Tensor, "B M C K"],
@@ -48,36 +56,39 @@ def remember(
 
     Source: TALLFormer, sec. 3.2; rows are replaced, not averaged.
     """
-    values = fresh.detach().float().cpu().transpose(2, 3).numpy()  # (B, M, K, C)
+    values = _as_taken(bank, fresh.transpose(2, 3))  # (B, M, K, C)
     for window, clips, features in zip(windows, place.tolist(), values, strict=True):
         first_cell, per_clip = window.clips.first_cell, window.clips.cells_per_clip
         for clip, cells in zip(clips, features, strict=True):
             bank.write(window.video, first_cell + clip * per_clip, cells, step=step)
 
 
-def fill(
-    bank: FeatureBank, video: str, pieces: Iterable[Float[Tensor, "C n"]], *, step: int = 0
-) -> None:
+def fill(bank: Bank, video: str, pieces: Iterable[Float[Tensor, "C n"]], *, step: int = 0) -> None:
     """Write a whole video's features, given piece by piece from its start on."""
     first_cell = 0
     for piece in pieces:
-        bank.write(video, first_cell, piece.cpu().T.numpy(), step=step)
+        bank.write(video, first_cell, _as_taken(bank, piece.T), step=step)
         first_cell += piece.shape[1]
 
 
-def mean_age(bank: FeatureBank, windows: Sequence[Window], *, step: int) -> float:
-    """Mean number of steps since the remembered cells of some windows were written.
+def known_ages(bank: Bank, windows: Sequence[Window], *, step: int) -> Int64[np.ndarray, " N"]:
+    """Steps since each remembered cell of some windows was written.
 
     Staleness is what the temporal consistency module is there to cure; it belongs in the journal.
-    Cells that were never written or do not exist are left out; 0 if there is no other.
+    Cells that were never written or do not exist are left out.
     """
     ages = [
         bank.ages(window.video, window.clips.first_cell, window.valid_cells, step=step)
         for window in windows
     ]
     joined = np.concatenate(ages)
-    known = joined[joined >= 0]
-    return float(known.mean()) if known.size else 0.0
+    return joined[joined >= 0]
+
+
+def _as_taken(bank: Bank, values: Tensor) -> Any:
+    """Values as a bank takes them: tensors, or arrays."""
+    values = values.detach().float()
+    return values if isinstance(bank, DeviceBank) else values.cpu().numpy()
 
 
 def _valid(windows: Sequence[Window], T: int) -> Tensor:

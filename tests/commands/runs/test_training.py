@@ -28,8 +28,16 @@ def stopped_after(job, steps):
             return
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(data, tmp_path):
-    recipe = read_recipe(data / "recipe.yaml")
+@pytest.mark.parametrize(
+    "memory",
+    [
+        "{keep: 0.25}",
+        "{keep: 0.25, where: memory, dtype: bfloat16, clips: oldest}",
+        "{keep: 0.25, where: device, refresh_every: 1}",
+    ],
+)
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(data, tmp_path, memory):
+    recipe = read_recipe(data / "recipe.yaml", settings=[f"data.memory={memory}"])
     whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
     finish(train(recipe, whole))
     stopped_after(train(recipe, broken), steps=5)
@@ -39,7 +47,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(data, tmp_path):
     ours, theirs = weights(whole), weights(broken)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    banks = [FeatureBank.open(folder.bank) for folder in (whole, broken)]
+    banks = [FeatureBank.open(folder.bank_saved(8)) for folder in (whole, broken)]
     for id, cells in banks[0].lengths.items():
         assert np.array_equal(banks[0].read(id, 0, cells)[0], banks[1].read(id, 0, cells)[0])
     losses = [[step["losses"] for step in read(folder.journal)] for folder in (whole, broken)]

@@ -12,7 +12,7 @@ stochastic depth.  Inside, channels come last and a map is (N, K, height, width,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -23,7 +23,14 @@ from torch import Tensor, nn
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.droppath import draw_keep
 from untrimmed.nn.layers.patches import ConvolutionalPatches, Merging, Patches
-from untrimmed.nn.layers.window_attention import Layout, Recompute, WindowAttention, WindowBlock
+from untrimmed.nn.layers.pixels import normalised
+from untrimmed.nn.layers.window_attention import (
+    Layout,
+    Recompute,
+    Sides,
+    WindowAttention,
+    WindowBlock,
+)
 
 
 class Architecture(NamedTuple):
@@ -166,7 +173,7 @@ class VideoSwin(nn.Module):
         )
         self.norm = nn.LayerNorm(self.channels)
         self.apply(_initialise)
-        for part in self._frozen():
+        for part in self._parts[: self._frozen_parts]:
             part.requires_grad_(False).eval()
 
     def forward(
@@ -184,9 +191,34 @@ class VideoSwin(nn.Module):
         """
         if keep is None and self.training:
             keep = self.draw_keep(len(clips))
-        for x in self._maps(self._normalised(clips), keep):
-            last = x
-        features: Tensor = self.norm(last).mean((2, 3))  # (N, K, C)
+        return self.trained(self.frozen(clips), keep=keep)
+
+    @property
+    def begins_frozen(self) -> bool:
+        """Whether the stem, at least, is never trained."""
+        return self.config.frozen_stages is not None
+
+    def frozen(self, clips: Num[Tensor, "N 3 L H W"]) -> Num[Tensor, "N *map"]:
+        """What the frozen stages make of pixels, 0 to 255; the pixels if nothing is frozen.
+
+        Nothing is left out at random in them, so that their result may be kept for another call
+        of `trained`.
+        """
+        if not self.begins_frozen:
+            return clips
+        return self._through(self._normalised(clips), None, parts=slice(self._frozen_parts))
+
+    def trained(
+        self, begun: Num[Tensor, "N *map"], *, keep: Bool[Tensor, "D N"] | None
+    ) -> Float[Tensor, "N C K"]:
+        """Features from what `frozen` gave.
+
+        Args:
+            keep: as in `forward`, but nothing is left out unless it is given.
+        """
+        x = begun if self.begins_frozen else self._normalised(begun)
+        x = self._through(x, keep, parts=slice(self._frozen_parts, None))
+        features: Tensor = self.norm(x).mean((2, 3))  # (N, K, C)
         return features.transpose(1, 2)
 
     def maps(
@@ -198,7 +230,10 @@ class VideoSwin(nn.Module):
             pixels: normalised.
             keep: as in `forward`, but nothing is left out unless it is given.
         """
-        return tuple(x.movedim(-1, 1) for x in self._maps(pixels, keep))
+        maps = [pixels]
+        for number in range(len(self._parts)):
+            maps.append(self._through(maps[-1], keep, parts=slice(number, number + 1)))
+        return tuple(x.movedim(-1, 1) for x in maps[1:])
 
     def draw_keep(self, n: int, generator: torch.Generator | None = None) -> Bool[Tensor, "D {n}"]:
         """Draw which of `n` clips keep each branch, D in all.
@@ -213,38 +248,41 @@ class VideoSwin(nn.Module):
     def train(self, mode: bool = True) -> VideoSwin:
         """Set the mode of what is not frozen; what is frozen stays in evaluation."""
         super().train(mode)
-        for part in self._frozen():
+        for part in self._parts[: self._frozen_parts]:
             part.eval()
         return self
 
-    def _frozen(self) -> list[nn.Module]:
+    @property
+    def _parts(self) -> list[nn.Module]:
+        return [self.stem, *self.stages]
+
+    @property
+    def _frozen_parts(self) -> int:
         count = self.config.frozen_stages
-        return [] if count is None else [self.stem, *list(self.stages)[:count]]
+        return 0 if count is None else 1 + count
 
-    def _normalised(self, clips: Num[Tensor, "N 3 L H W"]) -> Float[Tensor, "N 3 L H W"]:
-        """In the dtype of the weights, but computed in float32 at least."""
+    def _normalised(self, clips: Tensor) -> Tensor:
         dtype = self.norm.weight.dtype
-        precise = torch.promote_types(dtype, torch.float32)
-        # Numbers, not buffers, for these would be rounded with the weights.
-        statistics = zip(clips.unbind(1), self.config.mean, self.config.std, strict=True)
-        colours = [(colour.to(precise) - mean) / std for colour, mean, std in statistics]
-        return torch.stack(colours, 1).to(dtype)
+        return normalised(clips, mean=self.config.mean, std=self.config.std, dtype=dtype)
 
-    def _maps(
-        self, pixels: Float[Tensor, "N 3 L H W"], keep: Bool[Tensor, "D N"] | None
-    ) -> Iterator[Float[Tensor, "N K _ _ _"]]:
-        draws = [2 * sum(rate > 0 for rate in rates) for rates in self.rates]
-        rows: Sequence[Tensor | None] = [None] * len(draws)
-        if keep is not None:
-            if keep.shape != (sum(draws), len(pixels)):
-                wanted = f"{sum(draws)} draws for {len(pixels)} clips"
-                raise ValueError(f"keep is {tuple(keep.shape)}, wanted {wanted}")
-            rows = torch.split(keep.to(pixels.device), draws)
-        x = self.stem(pixels)
-        yield x
-        for stage, stage_keep in zip(self.stages, rows, strict=True):
-            x = stage(x, stage_keep)
-            yield x
+    def _through(
+        self, x: Float[Tensor, "N *map"], keep: Bool[Tensor, "D N"] | None, *, parts: slice
+    ) -> Float[Tensor, "N K _ _ _"]:
+        """The map behind some parts, one after the other, from that before them."""
+        rows = self._rows(keep, len(x))
+        for part, part_keep in list(zip(self._parts, rows, strict=True))[parts]:
+            x = part(x) if part is self.stem else part(x, part_keep)
+        return x
+
+    def _rows(self, keep: Bool[Tensor, "D N"] | None, n: int) -> Sequence[Tensor | None]:
+        """The draws of each part, for `n` clips."""
+        draws = [0, *(2 * sum(rate > 0 for rate in rates) for rates in self.rates)]
+        if keep is None:
+            return [None] * len(draws)
+        if keep.shape != (sum(draws), n):
+            wanted = f"{sum(draws)} draws for {n} clips"
+            raise ValueError(f"keep is {tuple(keep.shape)}, wanted {wanted}")
+        return torch.split(keep.to(self.norm.weight.device), draws)
 
 
 class Stage(nn.Module):
@@ -275,16 +313,26 @@ class Stage(nn.Module):
             for number, rate in enumerate(rates)
         )
         self.merge = None if is_last else Merging(channels)
+        self._latest: Layout | None = None
 
     def forward(
         self, x: Float[Tensor, "N K H W C"], keep: Bool[Tensor, "draws N"] | None
     ) -> Float[Tensor, "N K _ _ _"]:
         _, K, H, W, _ = x.shape
-        layout = Layout((K, H, W), self.window, self.exact, x.device)
+        layout = self._layout((K, H, W), x.device)
         rows = [None] * len(self.draws) if keep is None else torch.split(keep, self.draws)
         for block, block_keep in zip(self.blocks, rows, strict=True):
             x = block(x, layout, block_keep)
         return x if self.merge is None else self.merge(x)
+
+    def _layout(self, size: Sides, device: torch.device) -> Layout:
+        """That of the latest size is kept: every call that is made again would keep its own."""
+        layout = Layout(size, self.window, self.exact, device)
+        if torch.compiler.is_compiling() or torch.is_inference_mode_enabled():
+            return layout  # tables made in inference mode are of no use in training
+        if self._latest != layout:
+            self._latest = layout
+        return self._latest
 
 
 def _rates(config: Config) -> list[list[float]]:

@@ -26,13 +26,14 @@ from untrimmed.nn.layers.norm import BatchNorm
 from untrimmed.nn.ops.anchors import level_anchors
 from untrimmed.nn.ops.assign import assign
 from untrimmed.nn.ops.losses import diou, sigmoid_focal
+from untrimmed.nn.ops.processes import summed
 from untrimmed.nn.ops.segments import decode
 from untrimmed.tensors import Candidates, Losses, Padded, Pyramid, Targets
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Settings of the head; the defaults are those of DaoTAD and TALLFormer on THUMOS14.
+    """Settings of the head; the defaults are those of TALLFormer on THUMOS14.
 
     Args:
         stacked: convolutions of each of the two towers.
@@ -42,7 +43,8 @@ class Config:
         positive_iou: an anchor that overlaps an action by this much learns to find it.
         negative_iou: one that overlaps none by this much learns that there is none.
         gamma, alpha: of the focal loss.
-        delta_clamp: a candidate is at most exp(delta_clamp) times as long as its anchor.
+        delta_clamp: a candidate is at most exp(delta_clamp) times as long as its anchor; of any
+            length if null, as in DaoTAD.
         prior: score of every class before training.
         one_label: train an anchor for the label of its action alone, as the authors do; else
             for the labels of all actions with the same segment (THUMOS14 labels CliffDiving
@@ -58,7 +60,7 @@ class Config:
     negative_iou: float = 0.4
     gamma: float = 2.0
     alpha: float = 0.25
-    delta_clamp: float = 1.0
+    delta_clamp: float | None = 1.0
     prior: float = 0.01
     one_label: bool = False
     top_k: int = 1000
@@ -137,8 +139,8 @@ class AnchorHead(nn.Module):
         """How far scores and segments are from the actions, in float32.
 
         Both losses are sums over anchors, divided by the number of anchors that find an action,
-        counted as at least one per video.  Without any action all anchors learn that there is
-        none, and the regression is 0.
+        counted as at least one per video, in the batch of all processes.  Without any action all
+        anchors learn that there is none, and the regression is 0.
 
         Args:
             targets: the actions of each video; there may be none.
@@ -159,7 +161,7 @@ class AnchorHead(nn.Module):
         found, trained, labels, wanted = (
             torch.stack(field) for field in zip(*lessons, strict=True)
         )
-        count = found.sum(1).clamp(min=1).sum()
+        count = summed(found.sum(1).clamp(min=1).sum())
         focal = sigmoid_focal(logits, labels, alpha=self.config.alpha, gamma=self.config.gamma)
         return {
             "classification": (focal * trained[..., None]).sum() / count,
@@ -190,12 +192,13 @@ class AnchorHead(nn.Module):
     def _levels(self, raw: Raw) -> list[_Level]:
         """The raw values anchor by anchor, in float32."""
         A = self.config.scales
-        scale = self.config.base_scale
+        scale, clamp = self.config.base_scale, self.config.delta_clamp
+        growth = math.inf if clamp is None else clamp
         levels = []
         for logits, deltas, valid, stride in zip(*raw, strict=True):
             T, device = valid.shape[1], valid.device
             anchors = level_anchors(T, stride=stride, scales=A, base_scale=scale, device=device)
-            moved = decode(anchors, _by_anchor(deltas, A), max_growth=self.config.delta_clamp)
+            moved = decode(anchors, _by_anchor(deltas, A), max_growth=growth)
             wide = valid.repeat_interleave(A, dim=1)  # (B, TA)
             levels.append(_Level(anchors, _by_anchor(logits, A), moved, wide))
         return levels

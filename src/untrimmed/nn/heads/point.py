@@ -26,6 +26,7 @@ from untrimmed.nn.layers.norm import ChannelNorm
 from untrimmed.nn.layers.row import Row
 from untrimmed.nn.ops.losses import diou, sigmoid_focal
 from untrimmed.nn.ops.points import Lessons, Points, lessons, point_segments
+from untrimmed.nn.ops.processes import summed
 from untrimmed.tensors import Candidates, Losses, Padded, Pyramid, Targets
 
 
@@ -195,7 +196,8 @@ class PointHead(nn.Module):
         regression = (missed * found).sum() / positives
         weight = self.config.loss_weight
         if weight is None:
-            regression = regression * classification.detach() / regression.detach().clamp(min=0.01)
+            whole = summed(torch.stack([classification.detach(), regression.detach()]))
+            regression = regression * whole[0] / whole[1].clamp(min=0.01)
         else:
             regression = regression * weight
         return {"classification": classification, "regression": regression}
@@ -246,13 +248,9 @@ class PointHead(nn.Module):
         return Lessons(*(torch.stack(field) for field in zip(*videos, strict=True)))
 
     def _renewed(self, found: Int64[Tensor, ""]) -> Float[Tensor, ""]:
-        """The running mean of points that find an action, with this batch in it.
-
-        Each process of a distributed run counts its own share of the batch.  To count over all
-        processes, the mean of `found` over them would be taken here.
-        """
+        """The running mean of points that find an action, with this batch of all processes."""
         if torch.is_grad_enabled():
-            self.positives.lerp_(found.clamp(min=1).to(self.positives.dtype), 0.1)
+            self.positives.lerp_(summed(found).clamp(min=1).to(self.positives.dtype), 0.1)
         return self.positives.clone()  # the next call moves it before this one's gradient, perhaps
 
 

@@ -29,6 +29,7 @@ from untrimmed.nn.layers.boundary_branch import BoundaryBranch
 from untrimmed.nn.layers.conv import Conv
 from untrimmed.nn.layers.normed_conv import NormedConv
 from untrimmed.nn.ops.boundary_pooling import boundary_pool, boundary_windows
+from untrimmed.nn.ops.processes import mean_over_all
 from untrimmed.nn.ops.refinement import (
     Guesses,
     Points,
@@ -223,7 +224,9 @@ class RefinedPointHead(nn.Module):
                     quality_moves=self.config.quality_moves,
                 )
             )
-        losses = {name: torch.stack([each[name] for each in found]).mean() for name in found[0]}
+        losses = {
+            name: mean_over_all(torch.stack([each[name] for each in found])) for name in found[0]
+        }
         start, end = self._boundary_losses(raw, videos).unbind()
         return {**losses, "start": start, "end": end}
 

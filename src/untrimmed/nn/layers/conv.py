@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from untrimmed.nn.ops import winograd
 from untrimmed.nn.ops.channelwise import convolve_channels
+from untrimmed.nn.ops.precision import lowered
 from untrimmed.tensors import Padded
 
 
@@ -54,13 +55,14 @@ class Conv(nn.Module):
         self.bias = fresh.bias
 
     def forward(self, x: Padded) -> Padded:
-        return Padded.of(self._convolved(x.values), x.valid[:, :: self.stride])
+        valid = x.valid[:, :: self.stride]
+        cells = self.unmasked(x.values).transpose(1, 2)  # (B, T, D)
+        return Padded(cells.masked_fill_(~valid[..., None], 0).transpose(1, 2), valid)
 
-    def _convolved(self, values: Float[Tensor, "B C T"]) -> Float[Tensor, "B D _"]:
+    def unmasked(self, values: Float[Tensor, "B C T"]) -> Float[Tensor, "B D _"]:
+        """The convolution alone, where nothing will see what is not valid."""
         weight, bias = self.weight, self.bias
-        cells = values.transpose(1, 2)  # (B, T, C)
-        if torch.is_autocast_enabled(values.device.type):
-            cells = cells.to(torch.get_autocast_dtype(values.device.type))
+        cells = lowered(values.transpose(1, 2))  # (B, T, C)
         if self.groups == 1 and self.stride == 1 and winograd.suits(cells, weight):
             return winograd.convolve(cells, weight, bias).transpose(1, 2)
         if self.groups == len(weight) and values.device.type == "cpu" and bias is None:
@@ -75,7 +77,7 @@ class Conv(nn.Module):
 def _narrow(
     cells: Float[Tensor, "B T C"], weight: Float[Tensor, "D C k"], bias: Float[Tensor, " D"] | None
 ) -> Float[Tensor, "B T D"]:
-    """A convolution as one product of matrices for all taps, whose results are shifted and added."""
+    """A convolution as one product of matrices for all taps, then shifted and added."""
     D, _, kernel = weight.shape
     T = cells.shape[1]
     taps = F.linear(cells, weight.permute(2, 0, 1).flatten(0, 1))  # (B, T, kD)

@@ -101,18 +101,12 @@ class Residual(nn.Module):
         if not self.training or self.rate == 0:
             return self._joined(stream, branch(None))
         keep = draw_keep([self.rate], len(stream))[0]
-        rows = keep.nonzero()[:, 0]
-        if len(rows) in (
-            0,
-            len(stream),
-        ):  # with none, its weights have a gradient of zero all the same
-            return self._joined(
-                stream, drop_path(branch(None), keep=keep.to(stream.device), rate=self.rate)
-            )
-        rows = rows.to(stream.device)
-        return stream.index_copy(
-            0, rows, self._joined(stream[rows], branch(rows) / (1 - self.rate))
-        )
+        rows = keep.nonzero()[:, 0].to(stream.device)
+        if len(rows) in (0, len(stream)):  # with none, the weights get a gradient of zero as well
+            keep = keep.to(stream.device)
+            return self._joined(stream, drop_path(branch(None), keep=keep, rate=self.rate))
+        joined = self._joined(stream[rows], branch(rows) / (1 - self.rate))
+        return stream.to(joined.dtype).index_copy(0, rows, joined)
 
     def _joined(self, stream: Tensor, branch: Tensor) -> Tensor:
         return stream + branch if self.scale is None else torch.addcmul(stream, branch, self.scale)

@@ -9,13 +9,16 @@ N blocks of b queries, each with the K = b + 2 H keys around it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 _BLOCK = 32
-"""b; small enough that few keys lie outside of a query's reach, large enough to fill a kernel."""
+"""b, if twice the reach is no more: few keys lie outside of a query's reach, and yet there is work
+enough at a time."""
 
 
 def local_attention(
@@ -42,37 +45,63 @@ def local_attention(
     sec. 3.2.
     """
     B, T, C = query.shape
-    spare = -T % _BLOCK
+    block = max(_BLOCK, 2 * reach)
+    spare = -T % block
     if spare:
         query, key, value = (F.pad(x, (0, 0, 0, spare)) for x in (query, key, value))
-    visible = _visible(F.pad(valid, (0, spare)), reach=reach)  # (N, 1, b, K)
+    visible = _visible(F.pad(valid, (0, spare)), reach=reach, block=block)  # (N, 1, b, K)
     mask = visible if bias is None else _biased(visible, bias, reach=reach)
     mixed = F.scaled_dot_product_attention(
-        query.reshape(-1, _BLOCK, heads, C // heads).transpose(1, 2),  # (N, h, b, C / h)
-        _around(key, heads=heads, reach=reach),
-        _around(value, heads=heads, reach=reach),
+        query.reshape(-1, block, heads, C // heads).transpose(1, 2),  # (N, h, b, C / h)
+        _around(key, heads=heads, reach=reach, block=block),
+        _around(value, heads=heads, reach=reach, block=block),
         attn_mask=mask,
     )
     return mixed.transpose(1, 2).reshape(B, T + spare, C)[:, :T]
 
 
 def _around(
-    cells: Float[Tensor, "B T C"], *, heads: int, reach: int
+    cells: Float[Tensor, "B T C"], *, heads: int, reach: int, block: int
 ) -> Float[Tensor, "N h K C_per_head"]:
     """The cells that each block can see, as a view: blocks share what lies within reach of both.
 
     The videos stand one behind the other, so the first and last of a video's blocks see cells of
     its neighbours, too; `_visible` hides them.
     """
-    line = F.pad(cells.flatten(0, 1), (0, 0, reach, reach))
-    blocks = line.unfold(0, _BLOCK + 2 * reach, _BLOCK)  # (N, C, K)
-    return blocks.unflatten(1, (heads, -1)).transpose(2, 3)
+    line: Tensor = F.pad(cells.flatten(0, 1), (0, 0, reach, reach))
+    if torch.compiler.is_compiling():
+        blocks = line.unfold(0, block + 2 * reach, block)
+    else:
+        blocks = _Overlapping.apply(line, block, reach)  # type: ignore[no-untyped-call]
+    N, C, K = blocks.shape
+    return blocks.view(N, heads, C // heads, K).transpose(2, 3)
 
 
-def _visible(valid: Bool[Tensor, "B T"], *, reach: int) -> Bool[Tensor, "N 1 b K"]:
+class _Overlapping(torch.autograd.Function):
+    """`unfold` into (N, C, K), with a backward pass that adds whole blocks and not single cells."""
+
+    @staticmethod
+    def forward(ctx: Any, line: Tensor, block: int, reach: int) -> Tensor:
+        ctx.block = block
+        return line.unfold(0, block + 2 * reach, block)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        N, C, K = gradient.shape
+        block, shared = ctx.block, K - ctx.block
+        cells = gradient.transpose(1, 2)  # (N, K, C)
+        line = gradient.new_empty(N + 1, block, C)
+        line[:N] = cells[:, :block]
+        line[N] = 0
+        line[1:, :shared] += cells[:, block:]
+        return line.flatten(0, 1)[: N * block + shared], None, None
+
+
+def _visible(valid: Bool[Tensor, "B T"], *, reach: int, block: int) -> Bool[Tensor, "N 1 b K"]:
     """Which of the keys around its block each query sees: the valid ones in reach, and itself."""
-    keys = F.pad(valid, (reach, reach)).unfold(1, _BLOCK + 2 * reach, _BLOCK).flatten(0, 1)
-    distance = _distance(reach, device=valid.device)
+    keys = F.pad(valid, (reach, reach)).unfold(1, block + 2 * reach, block).flatten(0, 1)
+    place = torch.arange(block + 2 * reach, device=valid.device) - reach
+    distance = place - place[reach : reach + block, None]  # (b, K)
     in_reach = distance.abs() <= reach
     return (in_reach & keys[:, None, None]) | (distance == 0)
 
@@ -81,11 +110,7 @@ def _biased(
     visible: Bool[Tensor, "N 1 b K"], bias: Float[Tensor, "h W"], *, reach: int
 ) -> Float[Tensor, "N h b K"]:
     """The bias of each distance where it is seen, and never elsewhere."""
-    column = (_distance(reach, device=bias.device) + reach).clamp(0, 2 * reach)  # (b, K)
+    b, K = visible.shape[2:]
+    key, query = torch.arange(K, device=bias.device), torch.arange(b, device=bias.device)
+    column = (key - query[:, None]).clamp(0, 2 * reach)  # (b, K); key 0 lies reach cells before
     return torch.where(visible, bias[:, column], float("-inf"))
-
-
-def _distance(reach: int, *, device: torch.device) -> Int64[Tensor, "b K"]:
-    """How many cells each key lies behind each query of its block."""
-    keys = torch.arange(-reach, _BLOCK + reach, device=device)
-    return keys - torch.arange(_BLOCK, device=device)[:, None]

@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from untrimmed.nn.ops.precision import lowered
+
 _CELLS = 1024
 """At a time; at 512 channels and a hidden width of 2048, 8 MiB of float32."""
 
@@ -39,12 +41,13 @@ class MLP(nn.Module):
         if drops or x.device.type != "cpu" or torch.compiler.is_compiling():
             y: Tensor = self.dropout(self.narrow(self.dropout(F.gelu(self.widen(x)))))
             return y
+        cells = lowered(x).reshape(-1, x.shape[-1])  # (N, C)
         maps = (self.widen.weight, self.widen.bias, self.narrow.weight, self.narrow.bias)
-        if torch.is_autocast_enabled("cpu"):
-            dtype = torch.get_autocast_dtype("cpu")
-            x, maps = x.to(dtype), tuple(each.to(dtype) for each in maps)
-        cells = x.reshape(-1, x.shape[-1])  # (N, C)
-        y = _Mlp.apply(cells, *maps) if torch.is_grad_enabled() else _forward(cells, *maps)
+        widen, shift, narrow, end = (lowered(each) for each in maps)
+        if torch.is_grad_enabled():
+            y = _Mlp.apply(cells, widen, shift, narrow, end)  # type: ignore[no-untyped-call]
+        else:
+            y = _forward(cells, widen, shift, narrow, end)
         return y.view_as(x)
 
 
@@ -58,7 +61,7 @@ class _Mlp(torch.autograd.Function):
         return _forward(x, widen, shift, narrow, end, hidden=hidden)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
         x, widen, narrow, hidden = ctx.saved_tensors
         gradient = gradient.contiguous()
         of_x = torch.empty_like(x)

@@ -10,13 +10,16 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from untrimmed.nn.ops.precision import lowered
+from untrimmed.nn.ops.processes import summed
 from untrimmed.tensors import Padded
 
 
 class BatchNorm(nn.Module):
     """Batch normalisation over the valid positions of a batch.
 
-    Equal to `nn.BatchNorm1d`, also in its state, if everything is valid.  Otherwise mean and
+    The batch is that of all processes that train (SyncBN).  Equal to `nn.BatchNorm1d`, also in its
+    state, if everything is valid.  Otherwise mean and
     variance are those of the n valid positions, so that a batch of short videos is normalised
     as the same videos without their padding would be.  Statistics are taken in float32 at least;
     the result has the dtype of the input.
@@ -68,6 +71,7 @@ class ChannelNorm(nn.Module):
 
     Equal to `nn.LayerNorm`, also in its state, with the channels in the middle.  It is fastest
     where values (B, C, T) are a view of memory laid out as (B, T, C), and gives such a view.
+    Under autocast it takes and gives the lower precision, and sums in float32.
 
     Args:
         blind: keep the law of `Padded`.  Otherwise cells that are not valid hold `bias`: what
@@ -85,7 +89,7 @@ class ChannelNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Padded) -> Padded:
-        cells = x.values.transpose(1, 2)  # (B, T, C)
+        cells = lowered(x.values.transpose(1, 2))  # (B, T, C)
         normed = F.layer_norm(cells, self.weight.shape, self.weight, self.bias, self.eps)
         values = normed.transpose(1, 2)  # (B, C, T)
         return Padded.of(values, x.valid) if self.blind else Padded(values, x.valid)
@@ -94,13 +98,9 @@ class ChannelNorm(nn.Module):
 def _statistics(
     values: Float[Tensor, "B C T"], valid: Bool[Tensor, "B T"]
 ) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"], Float[Tensor, ""]]:
-    """Mean and biased variance over the valid positions, and how many these are.
-
-    Each process of a distributed run has statistics of its own share of the batch.  To take them
-    over all processes (SyncBN), `count` and the two sums would be reduced here.
-    """
-    count = valid.sum().to(values.dtype)
+    """Mean and biased variance over the valid positions of all processes, and their number."""
+    count = summed(valid.sum().to(values.dtype))
     share = (valid / count.clamp(min=1))[:, None].to(values.dtype)  # (B, 1, T)
-    mean = (values * share).sum((0, 2))
-    variance = ((values - mean[:, None]).square() * share).sum((0, 2))
+    mean = summed((values * share).sum((0, 2)))
+    variance = summed(((values - mean[:, None]).square() * share).sum((0, 2)))
     return mean, variance, count

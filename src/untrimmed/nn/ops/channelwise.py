@@ -24,7 +24,7 @@ def convolve_channels(
     Args:
         weight: k is odd.
     """
-    y: Tensor = _Convolution.apply(x, weight, stride)
+    y: Tensor = _Convolution.apply(x, weight, stride)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -33,19 +33,16 @@ class _Convolution(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
-        B, T, C = x.shape
         taps = weight.t().contiguous().to(x.dtype)  # (k, C)
         middle = len(taps) // 2
         y = x[:, ::stride] * taps[middle]
-        for tap, there, here in _pairs(T, kernel=len(taps), stride=stride):
+        for tap, there, here in _pairs(x.shape[1], kernel=len(taps), stride=stride):
             if tap != middle:
                 y[:, here].addcmul_(x[:, there], taps[tap])
         return y
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any, gradient: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         T = x.shape[1]
         taps = weight.t().contiguous().to(x.dtype)

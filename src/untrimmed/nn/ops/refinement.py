@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from untrimmed.nn.ops.losses import giou, softmax_focal
+from untrimmed.nn.ops.processes import mean_over_all
 from untrimmed.nn.ops.segments import paired_iou
 from untrimmed.tensors import Losses
 
@@ -185,4 +186,4 @@ def boundary_losses(
     p = likely.clamp(eps, 1 - eps)
     entropy = -(wanted * p.log() + (1 - wanted) * (1 - p).log())
     share = valid / valid.sum(1, keepdim=True).clamp(min=1)  # (B, T)
-    return (entropy * share[:, None]).sum(-1).mean(0)
+    return mean_over_all((entropy * share[:, None]).sum(-1))

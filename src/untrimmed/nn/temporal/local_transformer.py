@@ -16,15 +16,17 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from untrimmed.nn.layers.conv import Conv
+from untrimmed.nn.layers.conv_attention import ConvAttention
 from untrimmed.nn.layers.droppath import Residual
-from untrimmed.nn.layers.local_attention import local_attention
 from untrimmed.nn.layers.mlp import MLP
 from untrimmed.nn.layers.norm import ChannelNorm
+from untrimmed.nn.layers.pieces import by_pieces
 from untrimmed.nn.layers.position import sinusoidal
+from untrimmed.nn.ops.precision import lowered
 from untrimmed.tensors import Padded, Pyramid
 
 
@@ -133,6 +135,7 @@ class Embedding(nn.Module):
                 f" {width} wide, not {tuple(project)}"
             )
         self.channels = width
+        self.reach = layers * (kernel // 2)
         self.sets = tuple(channels)
         self.projections = nn.ModuleList(
             Conv(D, C, kernel=1) for D, C in zip(channels, project or (), strict=False)
@@ -145,8 +148,11 @@ class Embedding(nn.Module):
         clear_biases(self)
 
     def forward(self, x: Padded) -> Padded:
+        return by_pieces(self._embedded, x, reach=self.reach)
+
+    def _embedded(self, x: Padded) -> Padded:
         if self.projections:
-            sets = x.values.split(self.sets, dim=1)
+            sets = torch.split(x.values, list(self.sets), dim=1)
             parts = [
                 projection(Padded(values, x.valid)).values
                 for projection, values in zip(self.projections, sets, strict=True)
@@ -189,6 +195,7 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.stride = stride
+        self.reach = None if window is None else stride * (window // 2) + (stride + 1) // 2
         self.blind = blind
         self.attention_norm = ChannelNorm(channels, blind=blind)
         self.attention = ConvAttention(
@@ -201,6 +208,9 @@ class Block(nn.Module):
         clear_biases(self)
 
     def forward(self, x: Padded) -> Padded:
+        return by_pieces(self._changed, x, reach=self.reach, stride=self.stride)
+
+    def _changed(self, x: Padded) -> Padded:
         def mixed(rows: Int64[Tensor, " R"] | None) -> Float[Tensor, "R _ C"]:
             kept = x if rows is None else Padded(x.values[rows], x.valid[rows])
             found: Tensor = self.attention(self.attention_norm(kept))
@@ -210,117 +220,24 @@ class Block(nn.Module):
 
         def changed(rows: Int64[Tensor, " R"] | None) -> Float[Tensor, "R _ C"]:
             kept = values if rows is None else values[rows]
-            found: Tensor = self.mlp(self.mlp_norm(kept))
+            found: Tensor = self.mlp(self.mlp_norm(lowered(kept)))
             return found
 
         result = self.mlp_branch(values, changed)
         # Only here, as nothing before looks from a cell at another but keys, which are hidden.
-        return Padded.of(result.transpose(1, 2), x.valid[:, :: self.stride])
+        valid = x.valid[:, :: self.stride]
+        return Padded(result.masked_fill_(~valid[..., None], 0).transpose(1, 2), valid)
 
     def _skip(self, x: Padded) -> Float[Tensor, "B C _"]:
         """What the residual stream keeps: all, or the largest around each cell kept."""
         if self.stride == 1:
             return x.values
-        values = x.values
-        if self.blind:
-            values = values.masked_fill(~x.valid[:, None], float("-inf"))
         kernel = self.stride + 1
-        kept = F.max_pool1d(values, kernel, stride=self.stride, padding=kernel // 2)
-        if self.blind:  # infinity in the padding would make the gradient of norms NaN
-            kept = Padded.of(kept, x.valid[:, :: self.stride]).values
-        return kept
-
-
-class ConvAttention(nn.Module):
-    """Attention behind depth-wise convolutions, values (B, C, T) to (B, ceil(T / s), C).
-
-    What it gives for cells that are not valid means nothing.
-
-    Args:
-        window: cells that one sees, itself in the middle, odd; None sees all.
-        relative: learn a bias of each distance in the window; none if all is seen.
-
-    Raises:
-        ValueError: if the channels do not divide into the heads, or the window is even.
-
-    Source: sec. 3.2; the convolutions as in Fan et al., ICCV 2021 (MViT).
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        *,
-        stride: int,
-        window: int | None,
-        heads: int,
-        relative: bool,
-        dropout: float,
-    ) -> None:
-        super().__init__()
-        if channels % heads:
-            raise ValueError(f"{channels} channels do not divide into {heads} heads")
-        if window is not None and window % 2 == 0:
-            raise ValueError(f"a window of {window} cells has no middle; it must be odd")
-        self.heads = heads
-        self.reach = None if window is None else window // 2
-        self.query, self.key, self.value = (_Projection(channels, stride) for _ in range(3))
-        self.projection = nn.Linear(channels, channels)
-        self.dropout = nn.Dropout(dropout)
-        self.position: nn.Parameter | None = None
-        if relative and window is not None:
-            self.position = nn.Parameter(torch.empty(heads, window))
-            nn.init.trunc_normal_(self.position, std=(2 / channels) ** 0.5)
-
-    def forward(self, x: Padded) -> Float[Tensor, "B _ C"]:
-        query, valid = self.query(x)
-        key, _ = self.key(x)
-        value, _ = self.value(x)
-        if self.reach is None:
-            mixed = _global_attention(query, key, value, valid, heads=self.heads)
-        else:
-            mixed = local_attention(
-                query,
-                key,
-                value,
-                valid,
-                heads=self.heads,
-                reach=self.reach,
-                bias=self.position,
-            )
-        joined: Tensor = self.dropout(self.projection(mixed))
-        return joined
-
-
-class _Projection(nn.Module):
-    """Depth-wise convolution of stride s, norm and linear map: one of query, key, value."""
-
-    def __init__(self, channels: int, stride: int) -> None:
-        super().__init__()
-        kernel = 3 if stride == 1 else stride + 1
-        self.conv = Conv(
-            channels, channels, kernel=kernel, stride=stride, groups=channels, bias=False
-        )
-        self.norm = nn.LayerNorm(channels)
-        self.linear = nn.Linear(channels, channels)
-
-    def forward(self, x: Padded) -> tuple[Float[Tensor, "B _ C"], Bool[Tensor, "B _"]]:
-        values, valid = self.conv(x)
-        return self.linear(self.norm(values.transpose(1, 2))), valid
-
-
-def _global_attention(
-    query: Float[Tensor, "B T C"],
-    key: Float[Tensor, "B T C"],
-    value: Float[Tensor, "B T C"],
-    valid: Bool[Tensor, "B T"],
-    *,
-    heads: int,
-) -> Float[Tensor, "B T C"]:
-    """Attention of every cell to all valid ones; to all, if there is no valid one."""
-    query, key, value = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query, key, value))
-    seen = valid | ~valid.any(dim=1, keepdim=True)
-    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen[:, None, None])
-    return mixed.transpose(1, 2).flatten(2)
+        if not self.blind:
+            return F.max_pool1d(x.values, kernel, stride=self.stride, padding=kernel // 2)
+        lowest = x.values.masked_fill(~x.valid[:, None], float("-inf"))
+        largest = F.max_pool1d(lowest, kernel, stride=self.stride, padding=kernel // 2)
+        return largest.masked_fill(~x.valid[:, None, :: self.stride], 0)
 
 
 def clear_biases(module: nn.Module) -> None:
