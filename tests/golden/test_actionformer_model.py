@@ -321,7 +321,7 @@ def test_nine_steps_of_training_are_the_authors(golden):
         average.update(detector)
         values = [losses["classification"], losses["regression"], sum(losses.values())]
         np.testing.assert_allclose(
-            [float(x) for x in values], [classification, regression, total], **LOSS
+            [x.item() for x in values], [classification, regression, total], **LOSS
         )
         np.testing.assert_allclose(float(found), norm, rtol=1e-4)
         np.testing.assert_allclose(float(detector.head.positives), positives, rtol=1e-6)
