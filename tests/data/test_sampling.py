@@ -9,7 +9,7 @@ from untrimmed.data.sampling import batch_keys, choose_clips, clips_to_encode, s
 
 
 @pytest.mark.parametrize(
-    ("rate", "clips"), [(0.15, 2), (0.3, 4), (0.4, 6), (0.6, 9), (1.0, 15), (0.01, 1)]
+    ("rate", "clips"), [(0.15, 2), (0.3, 4), (0.4, 6), (0.6, 9), (1.0, 15), (0.01, 1), (0.0, 0)]
 )
 def test_a_rate_takes_as_many_of_15_clips_as_the_authors_take(rate, clips):
     assert clips_to_encode(15, keep=rate) == clips

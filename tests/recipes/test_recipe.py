@@ -80,10 +80,10 @@ def test_a_resolved_recipe_reads_back_as_itself(tmp_path):
     assert load(Recipe, dump(recipe)) == recipe
 
 
-def test_a_rate_that_keeps_nothing_is_refused(tmp_path):
+def test_a_rate_below_0_is_refused(tmp_path):
     (tmp_path / "r.yaml").write_text(MINIMAL)
-    with pytest.raises(ConfigError, match=r"data\.memory.*keep must be above 0"):
-        read_recipe(tmp_path / "r.yaml", settings=["data.memory.keep=0"])
+    with pytest.raises(ConfigError, match=r"data\.memory.*keep must be between 0 and 1"):
+        read_recipe(tmp_path / "r.yaml", settings=["data.memory.keep=-0.1"])
 
 
 def test_clips_that_the_encoder_cannot_divide_are_refused(tmp_path):

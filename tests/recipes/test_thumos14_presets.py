@@ -34,7 +34,7 @@ def built(recipe):
         ("tallformer_thumos14", [], 32, 2, 15, 8 / 15),
         ("tallformer_thumos14_32", [], 32, 6, 15, 8 / 15),
         ("tallformer_thumos14_i3d", [], 32, 6, 15, 8 / 15),
-        ("tallformer_thumos14_frozen", [], 32, 1, 15, 8 / 15),
+        ("tallformer_thumos14_frozen", [], 32, 0, 15, 8 / 15),
         ("tallformer_thumos14_short", [], 12, 6, 6, 8 / 15),
         ("tallformer_thumos14_short", ["data.windows.clips=2"], 4, 2, 2, 8 / 15),
         ("tallformer_thumos14_sparse", [], 32, 8, 8, 0.5),
@@ -76,11 +76,9 @@ def test_copies_in_one_folder_are_of_one_rate_and_size():
 
 
 def test_a_frozen_encoder_is_never_trained():
-    recipe = read_recipe("tallformer_thumos14_frozen")
-    train = recipe.train
-    steps = steps_of(TRAINING_VIDEOS, batch=train.batch, epochs=train.epochs)
-    assert recipe.data.memory is not None
-    assert train.head_only_steps >= steps
+    memory = read_recipe("tallformer_thumos14_frozen").data.memory
+    assert memory is not None
+    assert memory.keep == 0
 
 
 @pytest.mark.parametrize("preset", ON_VIDEOS)

@@ -112,7 +112,8 @@ class TrainingWindows(Dataset[Sample | Failed]):
             clips = [read_clip(frames, window.clips.frames(int(clip))) for clip in place]
         except MediaError as error:
             return Failed(video.id, str(error))
-        pixels = torch.from_numpy(np.stack(clips))
+        nothing = np.empty((0, 3, 0, 0, 0), np.uint8)
+        pixels = torch.from_numpy(np.stack(clips) if clips else nothing)
         return Sample(window, pixels, torch.from_numpy(place), wanted)
 
     def drawn(

@@ -50,9 +50,9 @@ def steps_of(count: int, *, batch: int, epochs: int) -> int:
 def clips_to_encode(clips: int, *, keep: float) -> int:
     """How many of a window's clips are encoded in a step, N_s.
 
-    Truncated as the authors do: a rate of 0.15 takes 2 of 15 clips.  At least one.
+    Truncated as the authors do: a rate of 0.15 takes 2 of 15 clips.  At least one, but none at 0.
     """
-    return max(1, int(clips * keep + 1e-9))
+    return max(1, int(clips * keep + 1e-9)) if keep else 0
 
 
 def choose_clips(
@@ -67,7 +67,7 @@ def choose_clips(
 
     Args:
         clips: clips of the window, N.
-        keep: clip sampling rate r, in (0, 1].
+        keep: clip sampling rate r, in [0, 1].
         valid: leading clips that hold frames; the others are taken only if these are too few.
         weights: how likely each clip is, compared with the others; above 0.  All are equally
             likely if not given.

@@ -53,7 +53,8 @@ class Memory:
     """The long memory.
 
     Args:
-        keep: clip sampling rate r, in (0, 1]: the share of a window's clips encoded in a step.
+        keep: clip sampling rate r, in [0, 1]: the share of a window's clips encoded in a step.  At
+            0 nothing is read, encoded or trained but what follows the encoder.
         dtype: of the remembered features.
         where: they lie in a file of the run folder, mapped into memory, which all processes of a
             training must see; in the memory of each process; or on its device.
@@ -69,8 +70,8 @@ class Memory:
     clips: Literal["uniform", "oldest"] = "uniform"
 
     def __post_init__(self) -> None:
-        if not 0 < self.keep <= 1:
-            raise ValueError(f"keep must be above 0 and at most 1, got {self.keep}")
+        if not 0 <= self.keep <= 1:
+            raise ValueError(f"keep must be between 0 and 1, got {self.keep}")
         if self.refresh_every is not None and self.refresh_every < 1:
             raise ValueError(f"refresh_every must be above 0 or null, got {self.refresh_every}")
 

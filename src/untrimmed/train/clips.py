@@ -34,7 +34,8 @@ class ClipLessons:
         bank: the long memory; None trains with fresh clips alone.
         generator: of the augmentation and of what the encoder leaves out, on the CPU.
         head_only_steps: for so many steps from 0 the encoder is not trained; nor are clips
-            encoded if there is a bank, which then holds all that is needed.
+            encoded if there is a bank, which then holds all that is needed.  So it is, too, with
+            batches without clips.
         bf16: compute in bfloat16 where autocast deems it safe; weights stay float32.
         processes: that train together, each on windows of its own; all remember the same.
     """
@@ -50,7 +51,8 @@ class ClipLessons:
 
     def __call__(self, batch: Batch, number: int) -> Lesson:
         """Losses of a batch in step `number`, from 0."""
-        head_only = number < self.head_only_steps and self.bank is not None
+        resting = number < self.head_only_steps or not batch.place.numel()
+        head_only = resting and self.bank is not None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             output = self._output(batch, head_only=head_only)
         targets = [moved(wanted, self.device) for wanted in batch.targets]

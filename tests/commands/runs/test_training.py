@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from untrimmed.core.errors import ConfigError, UserError
 from untrimmed.recipes.recipe import read_recipe
@@ -15,8 +16,6 @@ from untrimmed.train.journal import read
 
 
 def weights(folder):
-    from safetensors.torch import load_file
-
     return load_file(folder.last)
 
 
@@ -83,6 +82,21 @@ def test_other_ways_of_training_give_finite_losses_and_weights(data, tmp_path, s
     assert np.isfinite(losses).all()
     assert all(weight.isfinite().all() for weight in weights(folder).values())
     assert folder.bank.exists() == (setting != "data.memory=null")
+
+
+def test_at_a_rate_of_0_the_encoder_rests_and_the_memory_stays_as_it_was(data, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    settings = ["data.memory.keep=0", "train.ema=null", "train.head_only_steps=0"]
+    finish(train(read_recipe(data / "recipe.yaml", settings=settings), folder))
+    steps = read(folder.journal)
+    assert {step["clips"] for step in steps} == {0}
+    assert steps[-1]["losses"] != steps[0]["losses"]
+    trained = weights(folder)
+    formed = load_file(folder.encoder)
+    assert all(torch.equal(trained[f"encoder.{name}"], formed[name]) for name in formed)
+    bank = FeatureBank.open(folder.bank)
+    ages = [bank.ages(id, 0, cells, step=8) for id, cells in bank.lengths.items()]
+    assert (np.concatenate(ages) == 8).all()
 
 
 def test_a_folder_of_another_recipe_is_left_alone(data, tmp_path):
