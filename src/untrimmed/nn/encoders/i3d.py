@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.fixed_norm import FixedNorm
+from untrimmed.nn.layers.padding import ceil_padded
 from untrimmed.nn.layers.pixels import normalised
 
 Triple = tuple[int, int, int]
@@ -118,7 +119,7 @@ class I3D(nn.Module):
 
 
 class _Conv(nn.Module):
-    """A convolution, a norm and a ReLU; zeros around the input as `_padded` has them."""
+    """A convolution, a norm and a ReLU; zeros around the input as `ceil_padded` has them."""
 
     def __init__(
         self,
@@ -135,7 +136,7 @@ class _Conv(nn.Module):
 
     def forward(self, x: Float[Tensor, "N _ k h w"]) -> Float[Tensor, "N _ _ _ _"]:
         kernel, stride = self.conv.kernel_size, self.conv.stride
-        x = self.conv(_padded(x, kernel, stride))  # type: ignore[arg-type]  # they are triples
+        x = self.conv(ceil_padded(x, kernel, stride=stride))
         return F.relu(self.norm(x))
 
 
@@ -148,7 +149,9 @@ class _Pool(nn.Module):
         self.stride = stride
 
     def forward(self, x: Float[Tensor, "N C k h w"]) -> Float[Tensor, "N C _ _ _"]:
-        return F.max_pool3d(_padded(x, self.kernel, self.stride), self.kernel, self.stride)
+        return F.max_pool3d(
+            ceil_padded(x, self.kernel, stride=self.stride), self.kernel, self.stride
+        )
 
 
 class _Mixed(nn.Module):
@@ -187,19 +190,6 @@ class _Projection(nn.Module):
             got, wanted = tuple(x.shape[-2:]), self.conv.kernel_size[1:]
             raise ValueError(f"pictures whose last map is {got}; the projection is for {wanted}")
         return F.relu(self.norm(self.conv(x)[..., 0, 0]))
-
-
-def _padded(x: Float[Tensor, "N C k h w"], kernel: Triple, stride: Triple) -> Tensor:
-    """With zeros around it, so that ceil(size / stride) positions come of each side.
-
-    Of an odd number of zeros the last one stands behind: the rule of TensorFlow, in which the
-    public weights were trained.
-    """
-    around: list[int] = []
-    for size, wide, step in zip(x.shape[:1:-1], kernel[::-1], stride[::-1], strict=True):
-        zeros = max(wide - (size % step or step), 0)
-        around += (zeros // 2, zeros - zeros // 2)
-    return F.pad(x, around) if any(around) else x
 
 
 # Carreira & Zisserman, fig. 3.  Of a block: channels of the branches, as `_Mixed` takes them.
