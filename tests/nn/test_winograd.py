@@ -65,3 +65,11 @@ def test_it_suits_wide_convolutions_over_three_cells_alone():
     assert not suits(x, torch.zeros(128, 128, 5))
     assert not suits(x, torch.zeros(127, 128, 3))
     assert not suits(x.double(), torch.zeros(128, 128, 3))
+
+
+def test_a_second_derivative_is_refused():
+    x, weight = torch.rand(1, 9, 128, requires_grad=True), torch.rand(128, 128, 3)
+    y = convolve(x, weight.requires_grad_(), None)
+    (slope,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()

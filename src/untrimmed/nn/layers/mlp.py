@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from untrimmed.nn.ops.precision import lowered
 
@@ -61,6 +62,7 @@ class _Mlp(torch.autograd.Function):
         return _forward(x, widen, shift, narrow, end, hidden=hidden)
 
     @staticmethod
+    @once_differentiable  # a second derivative would be wrong in silence
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
         x, widen, narrow, hidden = ctx.saved_tensors
         gradient = gradient.contiguous()

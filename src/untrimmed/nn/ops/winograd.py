@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 _CELLS = 2304
 """Cells at a time: so few that they stay in the cache, so many that a product of matrices pays."""
@@ -58,6 +59,7 @@ class _Convolution(torch.autograd.Function):
         return _convolved(x, weight, bias)
 
     @staticmethod
+    @once_differentiable  # a second derivative would be wrong in silence
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad
