@@ -114,25 +114,28 @@ class Config:
         """What stands between an encoder of that many channels and the head."""
         # Deviates: no part sees padding.  The authors have no mask: behind the end of a short video
         # stand zeros, or features of black frames.  Equal where all is valid; else not measured.
-        pyramid = self._pyramid()
         whole = {"encoder": 0, "consistency": 2}
+        reduce = Reduce(channels, self.width, factor=self.reduce)  # 2 -> 8 frames per cell
+        consistency = Consistency(  # sec. 3.3
+            self.width,
+            layers=self.consistency_layers,
+            heads=self.consistency_heads,
+            drop_path=self.consistency_drop_path,
+            max_cells=-(-cells // self.reduce),
+        )
+        pyramid = self._pyramid()  # sec. 3.4, from here on
+        fpn = FPN(
+            self.width,
+            self.fpn_width,
+            levels=len(pyramid.strides),
+            norm=self.fpn_norm,
+            groups=self.groups,
+        )
         return Chain(
-            Reduce(channels, self.width, factor=self.reduce),  # 2 -> 8 frames per cell
-            Consistency(  # sec. 3.3
-                self.width,
-                layers=self.consistency_layers,
-                heads=self.consistency_heads,
-                drop_path=self.consistency_drop_path,
-                max_cells=-(-cells // self.reduce),
-            ),
-            pyramid,  # sec. 3.4, from here on
-            FPN(
-                self.width,
-                self.fpn_width,
-                levels=len(pyramid.strides),
-                norm=self.fpn_norm,
-                groups=self.groups,
-            ),
+            reduce,
+            consistency,
+            pyramid,
+            fpn,
             whole=None if self.video_class is None else whole[self.video_class.features],
         )
 
