@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -71,7 +72,11 @@ def options(
 
 
 def run() -> None:
-    """Run the command; an error that the user can mend is one message and exit status 2."""
+    """Run the command; an error that the user can mend is one message and exit status 2.
+
+    A recipe may name modules of the working folder; installed ones come first.
+    """
+    sys.path.append(str(Path.cwd()))
     try:
         app()
     except UserError as error:

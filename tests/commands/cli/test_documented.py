@@ -35,11 +35,29 @@ def folder(tmp_path):
     return tmp_path
 
 
-def commands(page):
+def blocks(page):
+    """What stands after the three ticks, and what between them, of each block of a page."""
     text = (DOCS / page).read_text()
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = [line for kind, block in blocks if not kind for line in block.splitlines()]
+    return re.findall(r"^```([^\n]*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(page):
+    lines = [line for kind, block in blocks(page) if not kind for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line.startswith("untrimmed ")]
+
+
+def end_well(commands, folder):
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", *command],  # -P: as the installed command finds modules
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
+        assert done.stdout
 
 
 @pytest.mark.parametrize(
@@ -49,17 +67,34 @@ def commands(page):
 def test_every_command_of_a_page_ends_well(page, verbs, folder):
     found = commands(page)
     assert {command[1] for command in found} == verbs
-    for command in found:
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
-        assert done.stdout
+    end_well(found, folder)
+
+
+def only_trained(annotations):
+    """Drop the actions of classes that no video of the training split has."""
+    videos = annotations["database"].values()
+    trained = {
+        action["label"]
+        for video in videos
+        if video["subset"] == "training"
+        for action in video["annotations"]
+    }
+    for video in videos:
+        video["annotations"] = [each for each in video["annotations"] if each["label"] in trained]
+    annotations["classes"] = sorted(trained)
+
+
+def test_the_modules_of_the_page_on_adding_convert_train_and_score(data, edit_annotations):
+    edit_annotations(only_trained)
+    for kind, block in blocks("adding.md"):
+        if kind:
+            path = data / kind.removeprefix('python title="').removesuffix('"')
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block)
+    (data / "notes.txt").write_text("v1; 1.2 3.4; wave\nv1; 5 8; pour\n")
+    found = commands("adding.md")
+    assert [command[1] for command in found] == ["convert", "train", "evaluate"]
+    end_well(found, data)
 
 
 def test_every_format_is_in_the_table():
