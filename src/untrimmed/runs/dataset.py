@@ -124,10 +124,10 @@ def read_annotations(data: VideoData | FeatureData) -> Annotations:
     splits = data.splits
     if splits.file is None:
         return annotations
-    return _parted(annotations, read_json(splits.file), fold=splits.fold)
+    return with_splits(annotations, read_json(splits.file), fold=splits.fold)
 
 
-def _parted(annotations: Annotations, root: Value, *, fold: str | None) -> Annotations:
+def with_splits(annotations: Annotations, root: Value, *, fold: str | None) -> Annotations:
     """Annotations with the splits that a file names; a video that it does not name has none."""
     parts = root if fold is None else root.member(fold)
     split_by_id: dict[str, str] = {}

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from untrimmed.core.annotations import Annotations
 from untrimmed.core.errors import MediaError
@@ -45,7 +46,7 @@ class Inspection:
     @property
     def text(self) -> str:
         """Everything, for a terminal."""
-        return "\n".join([*_splits(self.splits), "", *_problems(self.problems)])
+        return "\n".join([*split_lines(self.splits), "", *problem_lines(self.problems)])
 
 
 def inspect(recipe: Recipe) -> Job[Inspection]:
@@ -56,7 +57,7 @@ def inspect(recipe: Recipe) -> Job[Inspection]:
     """
     annotations = read_annotations(recipe.data)
     if isinstance(recipe.data, VideoData):
-        media = yield from _videos(annotations, recipe.data)
+        media = yield from video_facts(annotations, recipe.data.media)
         found = wrong_with(annotations, media, recipe.data.splits)
     else:
         others = yield from _features(annotations, recipe.data)
@@ -64,9 +65,9 @@ def inspect(recipe: Recipe) -> Job[Inspection]:
     return Inspection(fingerprints(annotations), tuple(sorted(found, key=_gravity)))
 
 
-def _videos(annotations: Annotations, data: VideoData) -> Job[dict[str, VideoFacts | str]]:
-    """What the file of each video says, or what is wrong with it."""
-    files = find(data.media, annotations.videos)
+def video_facts(annotations: Annotations, folder: Path) -> Job[dict[str, VideoFacts | str]]:
+    """What the file of each video in a folder says, or what is wrong with it."""
+    files = find(folder, annotations.videos)
     media: dict[str, VideoFacts | str] = {}
     for number, id in enumerate(annotations.videos, start=1):
         if id in files:
@@ -129,7 +130,8 @@ def wrong_with(
     return tuple(sorted(found, key=_gravity))
 
 
-def _splits(splits: Mapping[str, Fingerprint]) -> Iterator[str]:
+def split_lines(splits: Mapping[str, Fingerprint]) -> Iterator[str]:
+    """What each split holds, and each class in it."""
     for name, facts in splits.items():
         yield (
             f"{name or 'no split'}: {facts.videos} videos, {facts.hours:.2f} h,"
@@ -144,7 +146,8 @@ def _splits(splits: Mapping[str, Fingerprint]) -> Iterator[str]:
             )
 
 
-def _problems(found: tuple[Problem, ...]) -> Iterator[str]:
+def problem_lines(found: tuple[Problem, ...]) -> Iterator[str]:
+    """Each problem, up to `SHOWN` of a kind."""
     if not found:
         yield "nothing wrong was found"
     shown: Counter[str] = Counter()
