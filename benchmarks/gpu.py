@@ -96,7 +96,7 @@ class Scale(NamedTuple):
 PAPER = Scale(
     encoders={size: video_swin.Config(size=size) for size in ("tiny", "small", "base")},
     model=tallformer.Config(clips_at_once=None),
-    shape=WindowShape(fps=15, clip_frames=32, clips=15, stride=2),
+    shape=WindowShape(clip_frames=32, clips=15, stride=2),
     pixels=224,
     videos=4,
 )
@@ -113,7 +113,7 @@ TOY = Scale(
         fpn_width=24,
         clips_at_once=None,
     ),
-    shape=WindowShape(fps=15, clip_frames=8, clips=15, stride=2),
+    shape=WindowShape(clip_frames=8, clips=15, stride=2),
     pixels=32,
     videos=2,
 )
@@ -246,7 +246,7 @@ def _step(
 ) -> Row:
     """The library's own loop, without a bank; the clips lie on the device already, as uint8."""
     shape, B, M = scale.shape, scale.videos, clips_to_encode(scale.shape.clips, keep=rate)
-    window = window_at("random", 0, video_frames=shape.frames, shape=shape)
+    window = window_at("random", 0, video_frames=shape.frames, fps=15, shape=shape)
     place = torch.rand(B, shape.clips, device=device).argsort(1)[:, :M]
     frames = _frames(scale, B, M, device=device)
     batch = Batch((window,) * B, frames, place, _targets(B, cells=shape.cells, device=device), ())

@@ -266,7 +266,7 @@ class Trainer:
 def _batch(scale: Scale, rate: float) -> Batch:
     """As it comes from the loader, but black; the first clips are encoded."""
     shape, B, M = scale.shape, scale.videos, clips_to_encode(scale.shape.clips, keep=rate)
-    window = window_at("black", 0, video_frames=shape.frames, shape=shape)
+    window = window_at("black", 0, video_frames=shape.frames, fps=15, shape=shape)
     frames = torch.zeros(B, M, 3, shape.clip_frames, scale.pixels, scale.pixels, dtype=torch.uint8)
     segments = shape.cells * torch.tensor([[0.1, 0.15], [0.3, 0.4], [0.5, 0.9]])
     targets = (Targets(segments, torch.tensor([3, 0, 7])),) * B

@@ -44,11 +44,13 @@ class Clips(NamedTuple):
     place: the position of each in the window, in clips, without repeats in a row.
     memory: features of the whole window, remembered from earlier steps; not valid where the
         video has no frames.
+    shift: cells of each window's first clip that lie before the window; None if it has none.
     """
 
     frames: Num[Tensor, "B M 3 L H W"]
     place: Int64[Tensor, "B M"]
     memory: Padded
+    shift: Int64[Tensor, " B"] | None = None
 
 
 class Pyramid(NamedTuple):

@@ -46,6 +46,21 @@ def test_cells_of_a_clip_grid_start_with_its_first_frame():
     assert clips.frames(1).tolist() == list(range(392, 424))
 
 
+def test_a_shift_moves_clips_and_leaves_cells():
+    clips = ClipGrid(fps=10, clip_frames=8, stride=2, first_frame=20, clips=3, shift=3)
+    plain = ClipGrid(fps=10, clip_frames=8, stride=2, first_frame=20, clips=3)
+    assert clips.cells == plain.cells
+    assert (clips.parts, plain.parts) == (4, 3)
+    assert [clips.first_cell_of(clip) for clip in range(4)] == [-3, 1, 5, 9]
+    assert clips.frames(0).tolist() == list(range(14, 22))
+
+
+@pytest.mark.parametrize("shift", [-1, 4])
+def test_a_shift_of_a_whole_clip_is_refused(shift):
+    with pytest.raises(ValueError, match=f"a shift of {shift} cells, where a clip has 4"):
+        ClipGrid(fps=10, clip_frames=8, stride=2, first_frame=0, clips=3, shift=shift)
+
+
 def test_a_clip_of_partial_cells_is_refused():
     with pytest.raises(ValueError, match="a clip of 31 frames is not a whole number of strides"):
         ClipGrid(fps=15, clip_frames=31, stride=2, first_frame=0, clips=1)

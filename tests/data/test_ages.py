@@ -8,12 +8,12 @@ from untrimmed.data.ages import Ages
 from untrimmed.data.dataset import TrainingWindows
 from untrimmed.data.windows import WindowShape, window_at
 
-SHAPE = WindowShape(fps=10, clip_frames=8, clips=3, stride=2)  # 4 cells a clip, 12 a window
+SHAPE = WindowShape(clip_frames=8, clips=3, stride=2)  # 4 cells a clip, 12 a window
 FRAMES = 37  # 19 cells
 
 
 def window(first_cell):
-    return window_at("v", first_cell, video_frames=FRAMES, shape=SHAPE)
+    return window_at("v", first_cell, video_frames=FRAMES, fps=10, shape=SHAPE)
 
 
 def test_age_counts_epochs_since_a_clip_was_encoded():
@@ -42,12 +42,12 @@ def test_cells_beyond_the_video_do_not_count():
 def dataset(**changes):
     actions = Actions.none()
     videos = [Video(id=id, duration_s=3.7, actions=actions) for id in "ab"]
-    settings = {"shape": SHAPE, "keep": 0.34, "seed": 3, "oldest_first": True}
+    settings = {"shape": SHAPE, "keep": 0.34, "seed": 3, "clips": "oldest"}
     return TrainingWindows(videos, None, **(settings | changes))
 
 
 def choices(data, keys):
-    drawn = [data.drawn(epoch, index, video_frames=FRAMES) for epoch, index in keys]
+    drawn = [data.drawn(epoch, index, video_frames=FRAMES, fps=10) for epoch, index in keys]
     return [(window.clips.first_cell, place.tolist()) for window, place, _ in drawn]
 
 
@@ -61,7 +61,7 @@ def test_a_choice_does_not_depend_on_who_made_the_others():
 
 def test_windows_are_those_of_an_even_choice():
     keys = [(epoch, 0) for epoch in range(20)]
-    found, even = (choices(dataset(oldest_first=oldest), keys) for oldest in (True, False))
+    found, even = (choices(dataset(clips=clips), keys) for clips in ("oldest", "uniform"))
     assert [first for first, _ in found] == [first for first, _ in even]
     assert found != even
 
@@ -69,13 +69,13 @@ def test_windows_are_those_of_an_even_choice():
 def test_no_clip_is_left_for_long():
     """The longest time without, over many epochs, in a video of one window."""
 
-    def longest(oldest):
-        data = dataset(oldest_first=oldest)
-        drawn = [data.drawn(epoch, 0, video_frames=24)[1].tolist() for epoch in range(400)]
+    def longest(clips):
+        data = dataset(clips=clips)
+        drawn = [data.drawn(epoch, 0, video_frames=24, fps=10)[1].tolist() for epoch in range(400)]
         gaps = [
             np.diff([n for n, place in enumerate(drawn) if clip in place]).max()
             for clip in range(3)
         ]
         return max(gaps)
 
-    assert longest(True) < 0.8 * longest(False)
+    assert longest("oldest") < 0.8 * longest("uniform")

@@ -22,7 +22,6 @@ def clips(actions, seed=0):
         [Video(id="v", duration_s=20.0, actions=actions)],
         lambda _: Numbered(),
         classes=3,
-        fps=10,
         clip_frames=8,
         stride=2,
         seed=seed,

@@ -29,6 +29,37 @@ def test_clips_are_distinct_and_rising_and_hold_frames_where_there_are_enough(
         assert chosen.max() < valid
 
 
+@given(st.integers(1, 30), st.floats(0.01, 1), st.integers(1, 31), st.integers(0, 99))
+def test_spread_clips_are_distinct_and_rising_and_hold_frames(clips, keep, valid, seed):
+    valid = min(valid, clips + 1)  # one more where clips are shifted
+    random = np.random.default_rng(seed)
+    chosen = choose_clips(clips, keep=keep, valid=valid, spread=True, random=random)
+    assert len(chosen) == clips_to_encode(clips, keep=keep)
+    assert (np.diff(chosen) > 0).all()
+    if valid >= len(chosen):
+        assert chosen.max() < valid
+
+
+def test_a_spread_clip_lies_in_its_stretch_or_behind_the_one_before():
+    random = np.random.default_rng(0)
+    width = 25 / 9
+    for _ in range(300):
+        chosen = choose_clips(24, keep=0.375, valid=25, spread=True, random=random)
+        assert (chosen >= np.floor(width * np.arange(9))).all()
+        assert (chosen <= np.ceil(width * np.arange(1, 10)) - 1).all()
+
+
+def test_every_clip_is_spread_to_also_the_last():
+    random = np.random.default_rng(0)
+    seen = Counter(
+        clip
+        for _ in range(3000)
+        for clip in choose_clips(24, keep=0.375, valid=25, spread=True, random=random).tolist()
+    )
+    assert set(seen) == set(range(25))
+    assert min(seen.values()) > 0.8 * 3000 * 9 / 25
+
+
 def test_every_clip_is_as_likely_as_any_other():
     random = np.random.default_rng(0)
     counts = Counter(

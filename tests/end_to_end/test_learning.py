@@ -22,9 +22,9 @@ from untrimmed.train.loop import fit
 from untrimmed.train.memory import fill
 from untrimmed.train.optimizer import OptimizerConfig, optimizer_for
 
-SHAPE = WindowShape(fps=10, clip_frames=8, clips=12, stride=2)
+SHAPE = WindowShape(clip_frames=8, clips=12, stride=2)
 CLASSES, C, T = 2, 8, SHAPE.cells
-GRID = TimeGrid(first_s=0.0, step_s=SHAPE.stride / SHAPE.fps, length=T)
+GRID = TimeGrid(first_s=0.0, step_s=SHAPE.stride / 10, length=T)
 
 
 def drawn(random):
@@ -66,7 +66,7 @@ def trained(tmp_path):
         for _ in range(150):
             ids = [f"v{n}" for n in random.choice(len(videos), 8, replace=False)]
             yield Batch(
-                tuple(window_at(id, 0, video_frames=SHAPE.frames, shape=SHAPE) for id in ids),
+                tuple(window_at(id, 0, video_frames=SHAPE.frames, fps=10, shape=SHAPE) for id in ids),
                 torch.zeros(8, 1, 3, 8, 4, 4, dtype=torch.uint8),
                 torch.zeros(8, 1, dtype=torch.int64),
                 tuple(targets(videos[id][1], GRID) for id in ids),

@@ -61,12 +61,17 @@ def test_what_is_remembered_of_the_other_clips_is_theirs(case, bank):
 
 
 def test_fresh_clips_take_the_place_of_what_is_remembered(case, bank):
-    whole = Padded.whole(remembered(case, bank).values)
-    place = torch.from_numpy(case["keep"])[None]
-    merged = splice(whole, fresh_clips(case), clips=place).values
     before = shift(case)[0] // CELL
-    merged = merged[..., before : before + case["merged"].shape[-1]]
-    torch.testing.assert_close(merged, torch.from_numpy(case["merged"]))
+    # What the window has without the shift, read from where they read.
+    cells = case["merged"].shape[-1]
+    whole = Padded.whole(remembered(case, bank).values[..., before : before + cells])
+    merged = splice(
+        whole,
+        fresh_clips(case),
+        clips=torch.from_numpy(case["keep"])[None],
+        shift=torch.tensor([before]),
+    )
+    torch.testing.assert_close(merged.values, torch.from_numpy(case["merged"]))
 
 
 def test_the_bank_afterwards_is_theirs(case, bank):

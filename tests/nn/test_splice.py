@@ -70,6 +70,21 @@ def test_half_precision_memory_takes_the_precision_of_the_network(memory):
     assert out.values[..., 4:].unique().tolist() == [0.5]
 
 
+def test_shifted_clips_begin_earlier_and_lose_what_overhangs(memory):
+    fresh = torch.arange(1.0, 1 + B * 2 * K).reshape(B, 2, 1, K).expand(B, 2, C, K)
+    out = splice(memory, fresh, clips=torch.tensor([[0, 3], [1, 2]]), shift=torch.tensor([3, 1]))
+    assert out.values[0, 2].tolist() == [4, 0, 0, 0, 0, 0, 0, 0, 0, 5, 6, 7]
+    assert out.values[1, 2].tolist() == [0, 0, 0, 9, 10, 11, 12, 13, 14, 15, 16, 0]
+
+
+def test_no_gradient_comes_from_what_overhangs(memory):
+    fresh = torch.ones(B, 1, C, K, requires_grad=True)
+    shift = torch.tensor([3, 0])
+    splice(memory, fresh, clips=torch.tensor([[0], [2]]), shift=shift).values.sum().backward()
+    assert fresh.grad[0, 0, 0].tolist() == [0, 0, 0, 1]
+    assert fresh.grad[1, 0, 0].tolist() == [1, 1, 1, 1]
+
+
 def test_partial_clip_is_refused(memory):
     with pytest.raises(ValueError, match="12 cells is not a whole number of clips of 5"):
         splice(memory, torch.ones(B, 1, C, 5), clips=torch.tensor([[0], [0]]))

@@ -48,9 +48,9 @@ def test_a_row_sees_and_encodes_what_it_says(preset, settings, seconds, clips, o
     data, detector = recipe.data, built(recipe)
     shape = window_shape(data, stride=detector.encoder.stride)
     keep = 1.0 if data.memory is None else data.memory.keep
-    assert shape.frames / shape.fps == seconds
+    assert shape.frames / data.windows.fps == seconds
     assert (clips_to_encode(shape.clips, keep=keep), shape.clips) == (clips, of)
-    finest = detector.temporal.strides[0] * detector.encoder.stride / shape.fps
+    finest = detector.temporal.strides[0] * detector.encoder.stride / data.windows.fps
     assert finest == pytest.approx(cell_s)
     assert len(detector.temporal.strides) == 5
 

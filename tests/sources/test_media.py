@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from untrimmed.core.errors import MediaError
+from untrimmed.core.rate import Squeezed
 from untrimmed.sources import media as media_module
 from untrimmed.sources.media import Media, find, prepared_copies, videos_in
 from untrimmed.sources.prepare import prepare
@@ -66,6 +67,34 @@ def test_a_prepared_copy_is_read_in_place_of_the_video(tmp_path, write_video, nu
     video.unlink()
     media = Media({"a": video}, fps=12.5, size=(32, 80), prepared=tmp_path / "copies")
     assert numbers_of(media("a").read(np.array([1, 7]))) == [2, 14]
+
+
+@pytest.mark.parametrize("kind", ["mp4", "frames"])
+@pytest.mark.parametrize("frames", [30, 47])
+def test_a_copy_of_a_squeezed_video_is_read_as_the_video(
+    tmp_path, write_video, numbers_of, kind, frames
+):
+    """30 of at most 30 frames as they are, 47 at a lower rate."""
+    video = write_video(tmp_path / "a.mp4", frames=frames, rate=25)
+    target = dict(zip(("frames", "mp4"), prepared_copies(tmp_path / "copies", "a"), strict=True))
+    settings = {"fps": Squeezed(30), "size": (32, 80)}
+    prepare(video, target[kind], kind=kind, **settings)
+    original = Media({"a": video}, **settings)("a")
+    copy = Media({}, prepared=tmp_path / "copies", **settings)("a")
+    assert copy.count == original.count == 30
+    assert copy.fps == pytest.approx(original.fps, rel=1e-3)
+    assert copy.duration_s == pytest.approx(original.duration_s, abs=0.02)
+    assert numbers_of(copy.read(np.arange(30))) == numbers_of(original.read(np.arange(30)))
+
+
+@pytest.mark.parametrize("kind", ["mp4", "frames"])
+def test_a_copy_of_more_frames_than_a_squeezed_video_has_is_refused(tmp_path, write_video, kind):
+    video = write_video(tmp_path / "a.mp4", frames=30, rate=25)
+    target = dict(zip(("frames", "mp4"), prepared_copies(tmp_path / "copies", "a"), strict=True))
+    prepare(video, target[kind], fps=25, size=(32, 80), kind=kind)
+    media = Media({"a": video}, fps=Squeezed(29), size=(32, 80), prepared=tmp_path / "copies")
+    with pytest.raises(MediaError, match=r"wanted are .*no more than 29 frames"):
+        media("a")
 
 
 @pytest.mark.parametrize("kind", ["mp4", "frames"])

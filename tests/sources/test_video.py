@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from untrimmed.core.rate import Squeezed
 from untrimmed.sources.video import open_video
 
 FRAMES = 50
@@ -99,6 +100,33 @@ def test_a_higher_rate_repeats_frames(write_video, numbers_of, tmp_path):
     with open_video(write_video(tmp_path / "a.mp4", rate=10, frames=5), fps=25) as video:
         assert video.count == 13
         assert numbers_of(video.read(np.arange(13))) == [0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4]
+
+
+@pytest.mark.parametrize("frames", [29, 30, 31, 60, 200])
+def test_a_squeezed_video_has_as_many_frames_as_asked_for_or_its_own(
+    write_video, numbers_of, tmp_path, frames
+):
+    video = open_video(
+        write_video(tmp_path / "v.mp4", frames=frames, rate=25), fps=Squeezed(30), size=(32, 160)
+    )
+    assert video.count == min(frames, 30)
+    assert video.count / video.fps == pytest.approx(frames / 25)
+    step = max(1, frames / 30)
+    wanted = [int(number * step + 1e-6) for number in range(video.count)]
+    assert numbers_of(video.read(np.arange(video.count))) == wanted
+
+
+def test_a_squeezed_video_of_few_frames_at_a_variable_rate_is_sampled_by_time(
+    write_video, numbers_of, tmp_path
+):
+    times = [0, 1, 2, 3, 8, 9]
+    video = open_video(
+        write_video(tmp_path / "v.mkv", frames=6, times=times, tick=Fraction(1, 10)),
+        fps=Squeezed(30),
+    )
+    numbers = numbers_of(video.read(np.arange(video.count)))
+    seconds = np.arange(video.count) / video.fps
+    assert numbers == [sum(t / 10 <= s + 1e-3 for t in times) - 1 for s in seconds]
 
 
 def test_a_variable_rate_is_sampled_by_time(write_video, numbers_of, tmp_path):

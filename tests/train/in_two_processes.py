@@ -27,7 +27,7 @@ from untrimmed.train.loop import fit
 from untrimmed.train.memory import fill
 
 B, CLASSES = 4, 3  # windows of the global batch; the second half has no action
-SHAPE = WindowShape(fps=10, clip_frames=8, clips=4, stride=2)  # 4 cells a clip, 16 a window
+SHAPE = WindowShape(clip_frames=8, clips=4, stride=2)  # 4 cells a clip, 16 a window
 T = SHAPE.cells
 FRAMES = (32, 21, 32, 13)
 SWIN = video_swin.Config(
@@ -159,7 +159,9 @@ def trained(processes, folder):
     for video, length in cells.items():
         fill(bank, video, [torch.randn(channels, length, generator=random(int(video)))])
     places = [[[0, 2], [1, 0], [3, 1], [0, 1]], [[1, 3], [2, 0], [0, 2], [1, 0]]]
-    windows = [window_at(str(v), 0, video_frames=n, shape=SHAPE) for v, n in enumerate(FRAMES)]
+    windows = [
+        window_at(str(v), 0, video_frames=n, fps=10, shape=SHAPE) for v, n in enumerate(FRAMES)
+    ]
     batches = [
         Batch(
             tuple(windows[row] for row in rows),

@@ -3,12 +3,13 @@ import pytest
 import torch
 
 from untrimmed.data.windows import WindowShape, window_at
+from untrimmed.nn.splice import splice
 from untrimmed.sources.bank import FeatureBank
 from untrimmed.train.device_bank import DeviceBank
 from untrimmed.train.memory import fill, known_ages, no_memory, recall, remember
 
 CPU = torch.device("cpu")
-SHAPE = WindowShape(fps=10, clip_frames=8, clips=3, stride=2)  # 4 cells a clip, 12 a window
+SHAPE = WindowShape(clip_frames=8, clips=3, stride=2)  # 4 cells a clip, 12 a window
 CELLS = 17
 FRAMES = 33
 
@@ -24,7 +25,7 @@ def bank(tmp_path, request):
 
 
 def window(first_cell, video="v", frames=FRAMES):
-    return window_at(video, first_cell, video_frames=frames, shape=SHAPE)
+    return window_at(video, first_cell, video_frames=frames, fps=10, shape=SHAPE)
 
 
 @pytest.mark.parametrize("first_cell", range(CELLS))
@@ -77,14 +78,14 @@ def test_pieces_are_written_one_behind_the_other(bank):
 @pytest.mark.parametrize("stride", [1, 2, 8])
 def test_reads_and_writes_agree_at_all_32_shifts(stride):
     """Features are the number of their first frame: every cell must hold its own, whoever wrote."""
-    shape = WindowShape(fps=10, clip_frames=32, clips=3, stride=stride)
+    shape = WindowShape(clip_frames=32, clips=3, stride=stride)
     frames = 5 * 32 + 11
     cells = shape.cells_of(frames)
     own = torch.arange(cells) * float(stride)
     for shift in range(32 // stride):
         bank = FeatureBank.create(None, {"v": cells}, channels=1, dtype="float32")
         for first in range(shift, cells, shape.cells):
-            here = window_at("v", first, video_frames=frames, shape=shape)
+            here = window_at("v", first, video_frames=frames, fps=10, shape=shape)
             place = torch.arange(3)
             numbers = [here.clips.frames(int(clip))[::stride] for clip in place]
             fresh = torch.from_numpy(np.stack(numbers)).float()[None, :, None]  # (1, 3, 1, K)
@@ -92,11 +93,34 @@ def test_reads_and_writes_agree_at_all_32_shifts(stride):
         held = torch.from_numpy(bank.read("v", 0, cells)[0])[:, 0]
         assert torch.equal(held[shift:], own[shift:])
         for other in range(shift, cells, 7):
-            there = window_at("v", other, video_frames=frames, shape=shape)
+            there = window_at("v", other, video_frames=frames, fps=10, shape=shape)
             memory = recall(bank, [there], device=CPU)
             inside = own[other : other + shape.cells]
             assert torch.equal(memory.values[0, 0, : len(inside)], inside)
             assert memory.valid[0].sum() == len(inside)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 8])
+def test_reads_and_writes_agree_at_all_32_shifts_of_clips(stride):
+    """As above, in windows that stay where they are while clips are cut elsewhere."""
+    shape = WindowShape(clip_frames=32, clips=3, stride=stride)
+    frames = 2 * 32 + 11
+    cells = shape.cells_of(frames)
+    for shift in range(32 // stride):
+        bank = FeatureBank.create(None, {"v": cells, "w": 3}, channels=1, dtype="float32")
+        here = window_at("v", 0, video_frames=frames, fps=10, shape=shape, shift=shift)
+        place = torch.arange(here.valid_clips)[None]
+        numbers = [here.clips.frames(int(clip))[::stride] for clip in place[0]]
+        fresh = torch.from_numpy(np.stack(numbers)).float()[None, :, None]  # (1, M, 1, K)
+        remember(bank, [here], place, fresh, step=0)
+
+        memory = recall(bank, [here], device=CPU)
+        own = torch.arange(cells) * float(stride)
+        assert torch.equal(memory.values[0, 0, :cells], own)
+        assert not bank.filled("w", 0, 3).any()
+        joined = splice(memory, -fresh, clips=place, shift=torch.tensor([shift]))
+        assert torch.equal(joined.values, -memory.values)
+        assert torch.equal(joined.valid, memory.valid)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])

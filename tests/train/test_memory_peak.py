@@ -16,7 +16,7 @@ from untrimmed.nn.encoders import video_swin
 
 META = torch.device("meta")
 SMALL = video_swin.Config(size=None, embed=24, depths=(1, 1), heads=(1, 2), window=(2, 3, 3))
-SHAPE = WindowShape(fps=15, clip_frames=16, clips=6, stride=2)
+SHAPE = WindowShape(clip_frames=16, clips=6, stride=2)
 MODEL = replace(TOY.model, consistency_layers=1, pyramid_kernels=(3,))
 FEW, MANY = 1 / 6, 1.0  # of a window's clips: 2 and 12 in all
 

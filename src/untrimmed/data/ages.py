@@ -47,5 +47,5 @@ class Ages:
     def _cells(self, window: Window) -> Int64[np.ndarray, "clips K"]:
         """Cells of the video that each clip of a window has; some may lie beyond it."""
         grid = window.clips
-        cells = grid.first_cell + np.arange(grid.clips * grid.cells_per_clip)
-        return cells.reshape(grid.clips, -1)
+        first = grid.first_cell + grid.first_cell_of(0)
+        return (first + np.arange(grid.parts * grid.cells_per_clip)).reshape(grid.parts, -1)

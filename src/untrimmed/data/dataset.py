@@ -20,7 +20,7 @@ from torch.utils.data import Dataset
 from untrimmed.core.annotations import Video
 from untrimmed.core.errors import MediaError
 from untrimmed.data.ages import Ages
-from untrimmed.data.sampling import choose_clips, random_of
+from untrimmed.data.sampling import ClipChoice, choose_clips, random_of
 from untrimmed.data.targets import targets
 from untrimmed.data.windows import Window, WindowShape, random_window
 from untrimmed.sources.frames import Frames
@@ -51,10 +51,10 @@ class Failed(NamedTuple):
 
 
 def read_clip(frames: Frames, numbers: Int64[np.ndarray, " L"]) -> UInt8[np.ndarray, "3 L H W"]:
-    """A clip's pixels; numbers beyond the last frame repeat it.
+    """A clip's pixels; numbers beyond the first or last frame repeat it.
 
     Cells that lie wholly behind the end are not valid, so the repetition is seen only by the
-    last cells of the video, in training and detection alike.
+    last cells of the video, in training and detection alike, and by the first of a shifted window.
     """
     # Deviates: the authors put zeros there, in other places black; the effect is not measured.
     pixels = frames.read(np.clip(numbers, 0, frames.count - 1))
@@ -75,7 +75,8 @@ class TrainingWindows(Dataset[Sample | Failed]):
         redraws: how often an empty window is drawn anew; the authors do so 0 times.
         seed: of the run.
         one_class: whether all actions get the label 0.
-        oldest_first: clips are the likelier to be encoded, the longer ago they last were.
+        clips: which are encoded: all equally likely; the likelier, the longer ago they last were;
+            or one from each of as many equal stretches.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class TrainingWindows(Dataset[Sample | Failed]):
         redraws: int = 0,
         seed: int = 0,
         one_class: bool = False,
-        oldest_first: bool = False,
+        clips: ClipChoice = "uniform",
     ) -> None:
         self.videos = list(videos)
         self.opener = opener
@@ -97,7 +98,7 @@ class TrainingWindows(Dataset[Sample | Failed]):
         self.redraws = redraws
         self.seed = seed
         self.one_class = one_class
-        self.oldest_first = oldest_first
+        self.clips = clips
         self._ages: dict[int, Ages] = {}
 
     def __len__(self) -> int:
@@ -108,7 +109,9 @@ class TrainingWindows(Dataset[Sample | Failed]):
         video = self.videos[index]
         try:
             frames = self.opener(video.id)
-            window, place, wanted = self.drawn(epoch, index, video_frames=frames.count)
+            window, place, wanted = self.drawn(
+                epoch, index, video_frames=frames.count, fps=frames.fps
+            )
             clips = [read_clip(frames, window.clips.frames(int(clip))) for clip in place]
         except MediaError as error:
             return Failed(video.id, str(error))
@@ -117,33 +120,34 @@ class TrainingWindows(Dataset[Sample | Failed]):
         return Sample(window, pixels, torch.from_numpy(place), wanted)
 
     def drawn(
-        self, epoch: int, index: int, *, video_frames: int
+        self, epoch: int, index: int, *, video_frames: int, fps: float
     ) -> tuple[Window, Int64[np.ndarray, " M"], Targets]:
         """The window of a video in an epoch, which of its clips are encoded, and its actions.
 
         Args:
             index: of the video.
             video_frames: of the whole video.
+            fps: frames per second at which it is read.
         """
-        if not self.oldest_first:
-            return self._drawn(epoch, index, video_frames, None)
+        if self.clips != "oldest":
+            return self._drawn(epoch, index, video_frames, fps, None)
         ages = self._ages.get(index)
         if ages is None or ages.epoch > epoch:
             ages = self._ages[index] = Ages(self.shape.cells_of(video_frames))
         while ages.epoch < epoch:
-            window, place, _ = self._drawn(ages.epoch, index, video_frames, ages)
+            window, place, _ = self._drawn(ages.epoch, index, video_frames, fps, ages)
             ages.advance(window, place)
-        return self._drawn(epoch, index, video_frames, ages)
+        return self._drawn(epoch, index, video_frames, fps, ages)
 
     def _drawn(
-        self, epoch: int, index: int, video_frames: int, ages: Ages | None
+        self, epoch: int, index: int, video_frames: int, fps: float, ages: Ages | None
     ) -> tuple[Window, Int64[np.ndarray, " M"], Targets]:
         random = random_of(seed=self.seed, epoch=epoch, index=index)
         video = self.videos[index]
         actions = video.actions.of_one_class() if self.one_class else video.actions
         for _ in range(self.redraws + 1):
             window = random_window(
-                video.id, video_frames=video_frames, shape=self.shape, random=random
+                video.id, video_frames=video_frames, fps=fps, shape=self.shape, random=random
             )
             wanted = targets(actions, window.clips.cells)
             if len(wanted.labels):
@@ -153,6 +157,7 @@ class TrainingWindows(Dataset[Sample | Failed]):
             keep=self.keep,
             valid=window.valid_clips,
             weights=None if ages is None else ages.of_clips(window),
+            spread=self.clips == "stratified",
             random=random,
         )
         return window, place, wanted

@@ -61,7 +61,7 @@ class LabelledClips(Dataset[LabelledClip | Failed]):
         videos: of the training split.
         opener: gives a video's frames.
         classes: number of classes.
-        fps, clip_frames, stride: as for detection.
+        clip_frames, stride: as for detection.
         seed: of the run.
 
     Raises:
@@ -74,7 +74,6 @@ class LabelledClips(Dataset[LabelledClip | Failed]):
         opener: Opener,
         *,
         classes: int,
-        fps: float,
         clip_frames: int,
         stride: int,
         seed: int = 0,
@@ -82,7 +81,6 @@ class LabelledClips(Dataset[LabelledClip | Failed]):
         self.videos = list(videos)
         self.opener = opener
         self.classes = classes
-        self.fps = fps
         self.clip_frames = clip_frames
         self.stride = stride
         self.seed = seed
@@ -100,9 +98,9 @@ class LabelledClips(Dataset[LabelledClip | Failed]):
         try:
             frames = self.opener(video.id)
             last = max(0, (frames.count - self.clip_frames) // self.stride)
-            first = round((middle_s * self.fps - self.clip_frames / 2) / self.stride)
+            first = round((middle_s * frames.fps - self.clip_frames / 2) / self.stride)
             clip = ClipGrid(
-                fps=self.fps,
+                fps=frames.fps,
                 clip_frames=self.clip_frames,
                 stride=self.stride,
                 first_frame=int(np.clip(first, 0, last)) * self.stride,

@@ -3,7 +3,7 @@
 This module says where windows lie.  It reads no pixels (`data.dataset`) and chooses no clips
 (`data.sampling`).
 
-All counts of frames are at the rate of the recipe, not of the file.
+All counts of frames are at the rate at which a video is read, not that of its file.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ class WindowShape:
     """The size of every window of a data set.
 
     Args:
-        fps: frames per second at which videos are sampled.
         clip_frames: frames of a clip, L.
-        clips: clips of a window, N.
+        clips: clips that fill a window, N.
         stride: frames per cell, as the encoder has it.
+        shifted: whether random windows cut their clips anywhere, not from their start on.
     """
 
-    fps: float
     clip_frames: int
     clips: int
     stride: int
+    shifted: bool = False
 
     @property
     def frames(self) -> int:
@@ -70,38 +70,63 @@ class Window:
     @property
     def valid_clips(self) -> int:
         """Clips that hold at least one frame of the video; they come first."""
-        return -(-self.valid_cells // self.clips.cells_per_clip)
+        return -(-(self.valid_cells + self.clips.shift) // self.clips.cells_per_clip)
 
 
-def window_at(video: str, first_cell: int, *, video_frames: int, shape: WindowShape) -> Window:
+def window_at(
+    video: str,
+    first_cell: int,
+    *,
+    video_frames: int,
+    fps: float,
+    shape: WindowShape,
+    shift: int = 0,
+) -> Window:
     """The window of `video` that starts at a cell of the video's own grid.
 
-    Windows start at whole cells, so that a row of the memory bank always means the same frames.
+    Windows and clips start at whole cells, so that a row of the memory bank always means the same
+    frames.
+
+    Args:
+        fps: frames per second at which the video is read.
+        shift: cells by which clips begin earlier.
     """
-    # Deviates: the authors start at any frame and are half a row off at odd starts; the effect is
-    # not measured.
+    # Deviates: the authors start windows, and on ActivityNet clips, at any frame and are half a row
+    # off at odd starts; the effect is not measured.
     grid = ClipGrid(
-        fps=shape.fps,
+        fps=fps,
         clip_frames=shape.clip_frames,
         stride=shape.stride,
         first_frame=first_cell * shape.stride,
         clips=shape.clips,
+        shift=shift,
     )
     return Window(video=video, clips=grid, video_frames=video_frames)
 
 
 def random_window(
-    video: str, *, video_frames: int, shape: WindowShape, random: np.random.Generator
+    video: str,
+    *,
+    video_frames: int,
+    fps: float,
+    shape: WindowShape,
+    random: np.random.Generator,
 ) -> Window:
     """A window that lies in the video as a whole, every start equally likely.
 
-    A video shorter than a window is taken from its start, and the window overhangs.
+    A video shorter than a window is taken from its start, and the window overhangs.  Where windows
+    are shifted, every shift is equally likely too: that of a window which always is the whole video
+    would else cut the same clips in every epoch.
 
-    Source: TALLFormer, sec. 4.2; the authors' random crop in time.
+    Source: TALLFormer, sec. 4.2; the authors' random crop in time, and their shift on ActivityNet.
     """
     last = max(0, shape.cells_of(video_frames) - shape.cells)
     first_cell = int(random.integers(0, last + 1))
-    return window_at(video, first_cell, video_frames=video_frames, shape=shape)
+    per_clip = shape.clip_frames // shape.stride
+    shift = int(random.integers(0, per_clip)) if shape.shifted else 0
+    return window_at(
+        video, first_cell, video_frames=video_frames, fps=fps, shape=shape, shift=shift
+    )
 
 
 def sliding_starts(cells: int, *, length: int, overlap: float) -> Iterator[int]:

@@ -131,7 +131,7 @@ class Detector(nn.Module):
             else:
                 parts.append(features())
         fresh = torch.cat(parts).reshape(B, M, *parts[0].shape[1:])  # (B, M, C, K)
-        return splice(window.memory, fresh, clips=window.place), fresh
+        return splice(window.memory, fresh, clips=window.place, shift=window.shift), fresh
 
     def locate(self, features: Padded) -> Any:
         """What the head says of features, remembered, fresh or read from a file."""

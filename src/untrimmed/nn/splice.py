@@ -10,6 +10,7 @@ Shapes: B videos, M clips encoded now, C channels, K cells per clip, T cells.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -17,7 +18,11 @@ from untrimmed.tensors import Padded
 
 
 def splice(
-    memory: Padded, fresh: Float[Tensor, "B M C K"], *, clips: Int64[Tensor, "B M"]
+    memory: Padded,
+    fresh: Float[Tensor, "B M C K"],
+    *,
+    clips: Int64[Tensor, "B M"],
+    shift: Int64[Tensor, " B"] | None = None,
 ) -> Padded:
     """Put fresh clips in the place of their remembered copies.
 
@@ -28,6 +33,8 @@ def splice(
     Args:
         memory: features of the whole window, values (B, C, T), in any precision.
         clips: place of each fresh clip in its window, in [0, T / K), without repeats in a row.
+        shift: cells by which a window's clips begin earlier, in [0, K); place T / K is then a clip
+            too.  What overhangs the window is dropped.
 
     Returns:
         Features of the whole window, values (B, C, T) in the dtype of `fresh`.
@@ -37,7 +44,7 @@ def splice(
 
     Source: secs. 3.1 (sampled clips) and 3.2 (long memory module).
     """
-    B, M, C, K = fresh.shape
+    C, K = fresh.shape[2:]
     _, channels, T = memory.values.shape
     if T % K:
         raise ValueError(f"a window of {T} cells is not a whole number of clips of {K}")
@@ -45,7 +52,14 @@ def splice(
         raise ValueError(f"a memory of {channels} channels, but fresh features of {C}")
 
     cells = (clips[:, :, None] * K + torch.arange(K, device=clips.device)).flatten(1)  # (B, MK)
-    index = cells[:, None].expand(B, C, M * K)
     source = fresh.transpose(1, 2).flatten(2)  # (B, C, MK)
-    values = memory.values.detach().to(fresh.dtype).scatter(2, index, source)
-    return Padded.of(values, memory.valid)
+    values = memory.values.detach().to(fresh.dtype)
+    if shift is None:
+        return Padded.of(values.scatter(2, _for_all(cells, C), source), memory.valid)
+    # Room for what overhangs, on both sides; cut off again.
+    wide = F.pad(values, (K, K)).scatter(2, _for_all(cells - shift[:, None] + K, C), source)
+    return Padded.of(wide[..., K : K + T], memory.valid)
+
+
+def _for_all(cells: Int64[Tensor, "B n"], channels: int) -> Int64[Tensor, "B C n"]:
+    return cells[:, None].expand(-1, channels, -1)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from untrimmed.core.config import OneOf
+from untrimmed.core.rate import Squeezed
 from untrimmed.data.augment import Augment
+from untrimmed.data.sampling import ClipChoice
 from untrimmed.sources.feature_grid import FeatureGrid
 from untrimmed.sources.features import FeatureFiles
 
@@ -28,6 +31,53 @@ class Windows:
     def __post_init__(self) -> None:
         if self.fps <= 0 or self.clip_frames < 1 or self.clips < 1:
             raise ValueError("fps, clip_frames and clips must be above 0")
+
+    @property
+    def shifted(self) -> bool:
+        """Whether clips begin elsewhere than their window; its own start is random already."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqueezedWindows:
+    """Every video a window of its own: the whole of it, at a rate of its own.
+
+    A video of more frames is read at the rate at which it has so many, one of fewer as it is, and
+    the rest of its window is empty.
+
+    Args:
+        squeeze: frames of a window, a whole number of clips.
+        clip_frames: frames of a clip.
+        shift: cut clips elsewhere in every epoch: the first begins up to a clip before the video.
+
+    Source: TALLFormer on ActivityNet, and AFSD (Lin et al., CVPR 2021), which has a single clip.
+    """
+
+    squeeze: int = 768
+    clip_frames: int = 32
+    shift: bool = True
+
+    def __post_init__(self) -> None:
+        if self.clip_frames < 1 or self.squeeze < 1 or self.squeeze % self.clip_frames:
+            raise ValueError(
+                f"squeeze: {self.squeeze} frames are not a whole number of clips of"
+                f" {self.clip_frames}"
+            )
+
+    @property
+    def fps(self) -> Squeezed:
+        """How the frames per second follow from the video."""
+        return Squeezed(self.squeeze)
+
+    @property
+    def clips(self) -> int:
+        """Clips of a window."""
+        return self.squeeze // self.clip_frames
+
+    @property
+    def shifted(self) -> bool:
+        """Whether clips begin elsewhere than their window."""
+        return self.shift
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +110,15 @@ class Memory:
             training must see; in the memory of each process; or on its device.
         refresh_every: epochs after which all is encoded anew, by the encoder as it is then; null
             leaves it to training.
-        clips: which are encoded: all equally likely, or the likelier, the longer ago they were.
+        clips: which are encoded: all equally likely; the likelier, the longer ago they were; or
+            `stratified`, one at random from each of as many equal stretches of the window.
     """
 
     keep: float = 0.15
     dtype: Literal["float16", "bfloat16", "float32"] = "float16"
     where: Literal["disk", "memory", "device"] = "disk"
     refresh_every: int | None = None
-    clips: Literal["uniform", "oldest"] = "uniform"
+    clips: ClipChoice = "uniform"
 
     def __post_init__(self) -> None:
         if not 0 <= self.keep <= 1:
@@ -89,6 +140,7 @@ class VideoData:
         prepared: a folder of small copies, written by `untrimmed prepare`; null reads the
             originals.
         size: height and width of the frames as they are read.
+        windows: with `squeeze`, a `SqueezedWindows`; else a `Windows`.
         memory: null encodes every clip of a window in every step.
         redraws: how often a training window without any action is drawn anew.
         one_class: train the detector to find actions of any class, without telling them apart; the
@@ -102,7 +154,9 @@ class VideoData:
     format_settings: dict[str, Any] = field(default_factory=dict)
     prepared: Path | None = None
     size: tuple[int, int] = (256, 256)
-    windows: Windows = field(default_factory=Windows)
+    windows: Annotated[
+        Windows | SqueezedWindows, OneOf("squeeze", having=SqueezedWindows, lacking=Windows)
+    ] = field(default_factory=Windows)
     splits: Splits = field(default_factory=Splits)
     memory: Memory | None = field(default_factory=Memory)
     augment: Augment = field(default_factory=Augment)

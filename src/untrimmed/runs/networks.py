@@ -62,5 +62,8 @@ def window_shape(data: VideoData, *, stride: int) -> WindowShape:
             path="data.windows.clip_frames",
         )
     return WindowShape(
-        fps=windows.fps, clip_frames=windows.clip_frames, clips=windows.clips, stride=stride
+        clip_frames=windows.clip_frames,
+        clips=windows.clips,
+        stride=stride,
+        shifted=windows.shifted,
     )

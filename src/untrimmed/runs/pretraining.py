@@ -93,7 +93,6 @@ def _clips(recipe: Recipe, data: OpenVideos, split: str, *, stride: int) -> Labe
         readable(data, split_of(data.annotations, split, setting="data.splits")),
         data.media,
         classes=len(data.annotations.classes),
-        fps=shape.fps,
         clip_frames=shape.clip_frames,
         stride=shape.stride,
         seed=recipe.seed,

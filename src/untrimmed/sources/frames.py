@@ -23,6 +23,7 @@ from jaxtyping import Int64, UInt8
 
 from untrimmed.core.errors import MediaError
 from untrimmed.core.files import written_whole
+from untrimmed.core.rate import Rate, described, matches
 
 # Of the file, at either end, what goes into its fingerprint.
 _FINGERPRINT_BYTES = 2**20
@@ -162,14 +163,14 @@ class StoredFrames:
 def open_frames(
     path: Path,
     *,
-    fps: float | None = None,
+    fps: Rate | None = None,
     size: tuple[int, int] | None = None,
     source: Path | None = None,
 ) -> StoredFrames:
     """Open stored frames, if they are what is wanted.
 
     Args:
-        fps: the rate that they must have; any if None.
+        fps: the rate that they must have, as far as that can be known; any if None.
         size: the height and width that they must have; any if None.
         source: the video of which they must be a copy; any if None.
 
@@ -177,15 +178,17 @@ def open_frames(
         MediaError: if they are not, or `path` is missing or no file of frames.
     """
     frames = StoredFrames(path)
-    for what, found, wanted, same in (
-        ("frames per second", frames.fps, fps, fps is None or math.isclose(frames.fps, fps)),
-        ("pixels", frames.size, size, size is None or frames.size == tuple(size)),
-    ):
-        if not same:
-            raise MediaError(
-                f"holds frames of {found} {what}, wanted are {wanted}; prepare the video anew",
-                file=path,
-            )
+    if fps is not None and not matches(fps, fps=frames.fps, frames=frames.count):
+        raise MediaError(
+            f"holds {frames.count} frames at {described(frames.fps)}, wanted are {described(fps)};"
+            " prepare the video anew",
+            file=path,
+        )
+    if size is not None and frames.size != tuple(size):
+        raise MediaError(
+            f"holds frames of {frames.size} pixels, wanted are {size}; prepare the video anew",
+            file=path,
+        )
     if source is not None and frames.source != fingerprint(source):
         raise MediaError(f"is no copy of {source} as it is; prepare the video anew", file=path)
     return frames

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from untrimmed.core.errors import MediaError
+from untrimmed.core.rate import Rate, described, matches
 from untrimmed.sources.frames import Frames, StoredFrames, open_frames
 from untrimmed.sources.video import VideoFrames, open_video
 
@@ -60,7 +60,7 @@ class Media:
 
     Args:
         files: by id of the video.
-        fps: frames per second at which they are read.
+        fps: frames per second at which they are read, or how they follow from each.
         size: height and width of the frames.
         prepared: a folder of copies written by `untrimmed prepare`; a video without a copy there
             is read from its file.
@@ -70,7 +70,7 @@ class Media:
         self,
         files: Mapping[str, Path],
         *,
-        fps: float,
+        fps: Rate,
         size: tuple[int, int],
         prepared: Path | None = None,
     ) -> None:
@@ -111,11 +111,12 @@ class Media:
     def _small(self, path: Path) -> VideoFrames:
         copy = open_video(path, fps=self.fps, size=self.size)
         made = (copy.index.height, copy.index.width)
-        if made != tuple(self.size) or not math.isclose(copy.index.fps, self.fps, rel_tol=1e-3):
+        of_rate = matches(self.fps, fps=copy.index.fps, frames=len(copy.index), tolerance=1e-3)
+        if made != tuple(self.size) or not of_rate:
             raise MediaError(
                 f"a copy of {made[0]} x {made[1]} pixels at {copy.index.fps:g} frames per second,"
-                f" wanted are {self.size[0]} x {self.size[1]} at {self.fps:g}; delete it and run"
-                " `untrimmed prepare`",
+                f" wanted are {self.size[0]} x {self.size[1]} at {described(self.fps)}; delete it"
+                " and run `untrimmed prepare`",
                 file=path,
             )
         return copy

@@ -25,6 +25,7 @@ from jaxtyping import UInt8
 
 from untrimmed.core.errors import ConfigError, MediaError
 from untrimmed.core.files import written_whole
+from untrimmed.core.rate import Rate
 from untrimmed.sources.frames import Frames, write_frames
 from untrimmed.sources.video import open_video
 
@@ -39,7 +40,7 @@ def prepare(
     path: Path,
     target: Path,
     *,
-    fps: float,
+    fps: Rate,
     size: tuple[int, int],
     kind: Literal["mp4", "frames"],
     key_every: int = 8,
@@ -84,7 +85,7 @@ def prepare(
                 _batches(video),
                 count=video.count,
                 size=video.size,
-                fps=fps,
+                fps=video.fps,
                 duration_s=video.duration_s,
                 source=path,
             )

@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from jaxtyping import Num
+from jaxtyping import Int64, Num
 from torch import Tensor, nn
 
 from untrimmed.data.augment import Augment, changed, draw, margins
@@ -73,7 +73,7 @@ class ClipLessons:
         if head_only:
             return cast(Output, self.detector(memory))
         frames = _pinned(batch.frames, device)
-        clips = Clips(frames, batch.place.to(device), memory)
+        clips = Clips(frames, batch.place.to(device), memory, _shift(batch, device))
         return cast(
             Output, self.detector(clips, pixels=self._pixels(frames), keep=self._keep(batch))
         )
@@ -126,6 +126,12 @@ class ClipLessons:
                 remember(self.bank, windows, place, features, step=number)
         joined = np.concatenate([part[0] for part in parts])
         return float(joined.mean()) if joined.size else 0.0
+
+
+def _shift(batch: Batch, device: torch.device) -> Int64[Tensor, " B"] | None:
+    """By how many cells the clips of each window begin before it; None if none does."""
+    shifts = [window.clips.shift for window in batch.windows]
+    return torch.tensor(shifts, device=device) if any(shifts) else None
 
 
 def _pinned(frames: Tensor, device: torch.device) -> Tensor:

@@ -58,9 +58,9 @@ def remember(
     """
     values = _as_taken(bank, fresh.transpose(2, 3))  # (B, M, K, C)
     for window, clips, features in zip(windows, place.tolist(), values, strict=True):
-        first_cell, per_clip = window.clips.first_cell, window.clips.cells_per_clip
         for clip, cells in zip(clips, features, strict=True):
-            bank.write(window.video, first_cell + clip * per_clip, cells, step=step)
+            first_cell = window.clips.first_cell + window.clips.first_cell_of(clip)
+            bank.write(window.video, first_cell, cells, step=step)
 
 
 def fill(bank: Bank, video: str, pieces: Iterable[Float[Tensor, "C n"]], *, step: int = 0) -> None:
