@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from untrimmed.core.grid import TimeGrid
-from untrimmed.detect.postprocess import Found, Suppression, detections, found
+from untrimmed.detect.postprocess import Found, Pool, Suppression, detections, found
 from untrimmed.tensors import Candidates
 
 GRID = TimeGrid(first_s=8.0, step_s=0.25, length=40)
@@ -134,3 +134,56 @@ def test_too_weak_candidates_of_hard_suppression_only_vote():
 def test_a_video_without_candidates_has_none_after_a_vote(class_agnostic):
     config = Suppression(class_agnostic=class_agnostic, voting=0.5)
     assert len(detections(of(np.zeros((0, 2)), np.zeros((0, 3))), duration_s=5, config=config)) == 0
+
+
+LENGTH, STEP, LAID = 40, 30, 60
+
+
+def laid(seed):
+    """Candidates of windows that overlap, and the grid of each; at most half a window long."""
+    random = np.random.default_rng(seed)
+    for number in range(LAID):
+        middle, length = random.uniform(0, LENGTH, 50), random.uniform(1, LENGTH / 2, 50)
+        segments = np.stack([middle - length / 2, middle + length / 2], 1)
+        scores = random.random((50, 3)) ** 6
+        window = Candidates(torch.tensor(segments)[None], torch.tensor(scores)[None].float())
+        yield (
+            window,
+            TimeGrid(first_s=2.0, step_s=0.5, length=LAID * STEP).window(number * STEP, LENGTH),
+        )
+
+
+def pooled(config, *, at_once, seed=0):
+    pool, most = Pool(config, at_once=at_once), 0
+    for window, grid in laid(seed):
+        pool.add(window, grid)
+        most = max(most, sum(len(each.scores) for each in pool._held))
+    return pool.detections(duration_s=880.0), most
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("method", ["nmw", "nms", "soft_nms"])
+def test_a_long_video_is_suppressed_bit_by_bit_as_it_is_at_once(method, seed):
+    config = Suppression(method=method, iou=0.4, most=10**6, least_score=0.1, sigma=0.3)
+    windows = [found(window, grid, least_score=0.1) for window, grid in laid(seed)]
+    whole = detections(windows, duration_s=880.0, config=config)
+    little, held = pooled(config, at_once=100, seed=seed)
+    assert held < 0.3 * sum(len(each.scores) for each in windows)
+    np.testing.assert_array_equal(little.labels, whole.labels)
+    np.testing.assert_allclose(little.scores, whole.scores, rtol=1e-6)
+    np.testing.assert_allclose(little.segments_s, whole.segments_s, rtol=0, atol=1e-9)
+
+
+def test_a_video_that_fits_is_suppressed_at_once():
+    config = Suppression(most=7)
+    few, _ = pooled(config, at_once=10**6)
+    windows = [found(window, grid, least_score=0.005) for window, grid in laid(0)]
+    assert (
+        few.scores.tolist() == detections(windows, duration_s=880.0, config=config).scores.tolist()
+    )
+    many, _ = pooled(config, at_once=100)
+    assert len(few) == 7 < len(many)
+
+
+def test_an_empty_pool_has_no_detections():
+    assert len(Pool(Suppression()).detections(duration_s=3.0)) == 0

@@ -44,7 +44,7 @@ class Suppression:
             detection to their mean, weighted by overlap and score; class by class unless
             `class_agnostic`.  No vote if null.
         least_score: candidates of which a score is at or below it are none of that class.
-        most: detections kept of a video.
+        most: detections kept of a video, or of each stretch of a long one (`Pool`).
 
     Source: ActionFormer (Zhang et al., ECCV 2022) has "soft_nms" with a sigma of 0.5, and on
     ActivityNet, class-agnostic, of 0.75 with a vote at 0.9; AFSD (Lin et al., CVPR 2021) on
@@ -83,23 +83,87 @@ def found(candidates: Candidates, grid: TimeGrid, *, least_score: float) -> Foun
 
 
 def detections(windows: Sequence[Found], *, duration_s: float, config: Suppression) -> Detections:
-    """Candidates of all windows of a video, joined, suppressed, surest first.
+    """Candidates of all windows of a video, joined, suppressed at once, surest first.
 
     A candidate may become a detection of several classes.  Nothing found gives none.
 
     Source: TALLFormer's code pools the windows before suppression, sec. 4.2.
     """
+    return _unclipped(windows, config).clipped(duration_s).by_score()
+
+
+AT_ONCE = 2**20
+"""Scores, candidates times classes, up to which all candidates of a video are suppressed at once."""
+
+_LEAST_ADVANCE = 4  # windows; each settling suppresses the two windows around it again
+
+
+class Pool:
+    """Candidates of one video, suppressed while its windows come, so that memory has a bound.
+
+    Up to `AT_ONCE` scores the result is that of `detections`, exactly.  Beyond, what lies a
+    window behind is settled: suppressed together with its neighbours for a window to either side,
+    of which only detections whose middle lies inside are kept.  The result is still the same
+    unless candidates that each suppress the next reach across a window, or `most` is less than
+    what a whole video would keep.
+
+    Args:
+        at_once: scores up to which nothing is settled.
+    """
+
+    def __init__(self, config: Suppression, *, at_once: int = AT_ONCE) -> None:
+        self._config = config
+        self._at_once = at_once
+        self._held: list[Found] = []
+        self._settled: list[Detections] = []
+        self._settled_s = self._first_s = -np.inf  # up to when; since when
+
+    def add(self, candidates: Candidates, grid: TimeGrid) -> None:
+        """Take the candidates of a window, which starts no earlier than the one before.
+
+        Raises:
+            ValueError: if they are of several windows.
+        """
+        self._held.append(found(candidates, grid, least_score=self._config.least_score))
+        window_s = grid.length * grid.step_s
+        if self._first_s == -np.inf:
+            self._first_s = grid.first_s
+        until_s = grid.first_s - window_s
+        advance_s = until_s - max(self._settled_s, self._first_s)
+        held = sum(each.scores.size for each in self._held)
+        if held > self._at_once and advance_s >= _LEAST_ADVANCE * window_s:
+            self._settle(until_s)
+            self._held = [_since(until_s - window_s, each) for each in self._held]
+
+    def detections(self, *, duration_s: float) -> Detections:
+        """All that was found, cut to the video, surest first; the pool is empty afterwards."""
+        self._settle(np.inf)
+        self._held = []
+        columns = zip(*((each.segments_s, each.labels, each.scores) for each in self._settled))
+        joined = Detections(*map(np.concatenate, columns))
+        return joined.clipped(duration_s).by_score()
+
+    def _settle(self, until_s: float) -> None:
+        some = _unclipped(self._held, self._config)
+        middle_s = some.segments_s.mean(1)
+        self._settled.append(some[(middle_s >= self._settled_s) & (middle_s < until_s)])
+        self._settled_s = until_s
+
+
+def _since(time_s: float, window: Found) -> Found:
+    """The candidates whose middle lies at a time or later."""
+    kept = window.segments_s.mean(1) >= time_s
+    return Found(window.segments_s[kept], window.scores[kept])
+
+
+def _unclipped(windows: Sequence[Found], config: Suppression) -> Detections:
     if not windows:
         return Detections.none()
     segments = torch.from_numpy(np.concatenate([window.segments_s for window in windows]))
     scores = torch.from_numpy(np.concatenate([window.scores for window in windows]))
     suppressed = _regardless_of_class if config.class_agnostic else _suppressed
     kept = suppressed(segments, scores, config)
-    return (
-        Detections(kept.segments.numpy(), kept.labels.numpy(), kept.scores.numpy())
-        .clipped(duration_s)
-        .by_score()
-    )
+    return Detections(kept.segments.numpy(), kept.labels.numpy(), kept.scores.numpy())
 
 
 def _regardless_of_class(

@@ -1,15 +1,16 @@
 """Detect in one video of any length: encode once, slide windows over the features.
 
 Two streams: clips are encoded in order (`detect.features`), windows are laid over the features
-as soon as they are there, and features that no later window needs are let go.  So memory holds
-one window, whatever the length of the video, and the candidates found so far.
+as soon as they are there, features that no later window needs are let go, and candidates become
+detections on the way (`detect.postprocess.Pool`).  So memory holds a few windows, whatever the
+length of the video, and the detections found so far.
 
 Shapes: C channels, T cells of a window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -20,7 +21,7 @@ from untrimmed.core.detections import Detections
 from untrimmed.core.grid import TimeGrid
 from untrimmed.data.windows import WindowShape, sliding_starts
 from untrimmed.detect.features import encode_video
-from untrimmed.detect.postprocess import Suppression, detections, found
+from untrimmed.detect.postprocess import Pool, Suppression
 from untrimmed.nn.detector import Detector
 from untrimmed.sources.frames import Frames
 from untrimmed.tensors import Padded
@@ -67,6 +68,10 @@ def laid_windows(
         yield start, Padded(values, valid)
 
 
+Detecting = Generator[tuple[int, int], None, Detections]
+"""Yields what is done and how much there is, and returns what was found."""
+
+
 @torch.inference_mode()
 def detect_video(
     detector: Detector,
@@ -77,15 +82,13 @@ def detect_video(
     crop: tuple[int, int] | None = None,
     device: torch.device | None = None,
     bf16: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> Detections:
-    """Actions found in a video, surest first.
+) -> Detecting:
+    """Find actions in a video: yields the cells done and in all, returns detections, surest first.
 
     The caller sets the detector to evaluation, on `device`.
 
     Args:
-        frames: of the video, at the rate of `shape`.
-        progress: called with the cells done and the cells in all.
+        frames: of the video.
 
     Raises:
         MediaError: if a frame cannot be decoded.
@@ -95,7 +98,7 @@ def detect_video(
     cells = shape.cells_of(frames.count)
     if cells == 0:
         return Detections.none()
-    grid = TimeGrid(first_s=0.0, step_s=shape.stride / shape.fps, length=cells)
+    grid = TimeGrid(first_s=0.0, step_s=shape.stride / frames.fps, length=cells)
     device = device or torch.device("cpu")
     features = encode_video(
         detector.encoder,
@@ -106,15 +109,12 @@ def detect_video(
         device=device,
         bf16=bf16,
     )
-    windows = []
-    least = config.suppression.least_score
+    pool = Pool(config.suppression)
     for start, window in laid_windows(
         features, cells=cells, length=shape.cells, overlap=config.overlap
     ):
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             raw = detector.locate(window)
-        candidates = detector.head.candidates(raw)
-        windows.append(found(candidates, grid.window(start, shape.cells), least_score=least))
-        if progress is not None:
-            progress(min(start + shape.cells, cells), cells)
-    return detections(windows, duration_s=frames.duration_s, config=config.suppression)
+        pool.add(detector.head.candidates(raw), grid.window(start, shape.cells))
+        yield min(start + shape.cells, cells), cells
+    return pool.detections(duration_s=frames.duration_s)

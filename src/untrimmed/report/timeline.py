@@ -9,6 +9,7 @@ a dashed outline is a false alarm.  The surer a detection, the denser its fill.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -89,8 +90,12 @@ def stacked(detections: Detections) -> Int64[np.ndarray, " N"]:
         start, end = detections.segments_s[n].tolist()
         for row in range(ROWS - 1):
             others = placed.setdefault((int(detections.labels[n]), row), [])
-            if all(end <= other[0] or other[1] <= start for other in others):
-                others.append((start, end))
+            at = bisect(others, (start, end))
+            # No two of a row overlap, so only the neighbours can.
+            if all(
+                end <= other[0] or other[1] <= start for other in others[max(0, at - 1) : at + 1]
+            ):
+                others.insert(at, (start, end))
                 rows[n] = row
                 break
     return rows

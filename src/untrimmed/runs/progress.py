@@ -29,8 +29,8 @@ Job = Generator[Progress, None, T]
 """A job that yields its progress and returns its result."""
 
 
-def finish(job: Job[T]) -> T:
-    """Run a job to its end without looking, and give its result."""
+def finish(job: Generator[object, None, T]) -> T:
+    """Run a job to its end without looking at what it yields, and give its result."""
     while True:
         try:
             next(job)

@@ -21,13 +21,13 @@ from untrimmed.data.dataset import TrainingWindows
 from untrimmed.data.sampling import steps_of
 from untrimmed.data.windows import WindowShape
 from untrimmed.detect.features import encode_video
-from untrimmed.detect.video import detect_video
+from untrimmed.detect.video import Detecting, detect_video
 from untrimmed.nn.detector import Detector
 from untrimmed.recipes.data import Memory, VideoData
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import Stage, read_annotations, videos_of
 from untrimmed.runs.networks import build_detector, window_shape
-from untrimmed.runs.progress import Job, Progress
+from untrimmed.runs.progress import Job, Progress, finish
 from untrimmed.sources.bank import Dtype, FeatureBank
 from untrimmed.sources.check import VideoFacts
 from untrimmed.sources.frames import Frames
@@ -84,7 +84,7 @@ class OpenVideos:
                 redraws=self.settings.redraws,
                 seed=self.recipe.seed,
                 one_class=self.settings.one_class,
-                oldest_first=memory is not None and memory.clips == "oldest",
+                clips=memory.clips if memory else "uniform",
             ),
             clips=ClipLessons(
                 detector=detector,
@@ -102,7 +102,8 @@ class OpenVideos:
 
     def detect(self, detector: Detector, video: Video, *, device: torch.device) -> Detections:
         """Actions found in one video; raises MediaError if it cannot be read."""
-        return detect_in(detector, self.media(video.id), recipe=self.recipe, device=device)
+        frames = self.media(video.id)
+        return finish(detect_in(detector, frames, recipe=self.recipe, device=device))
 
     def file(self, video: str) -> Path | None:
         """The file of a video, if there is one."""
@@ -265,8 +266,8 @@ def open_videos(recipe: Recipe, *, splits: Sequence[str]) -> OpenVideos:
 
 def detect_in(
     detector: Detector, frames: Frames, *, recipe: Recipe, device: torch.device
-) -> Detections:
-    """Actions found in one video by the settings of a recipe."""
+) -> Detecting:
+    """Find actions in one video by the settings of a recipe; see `detect.video.detect_video`."""
     assert detector.encoder is not None
     data = video_settings(recipe)
     return detect_video(

@@ -104,10 +104,12 @@ def read_rows(path: Path, needed: Iterable[str]) -> list[Row]:
 
 
 def write_rows(lines: Iterable[Iterable[object]], path: Path) -> None:
-    """A file of `table_of`."""
-    text = table_of(lines)
-    with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+    """A file of `table_of`, written line by line."""
+    with (
+        written_whole(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 def table_of(lines: Iterable[Iterable[object]]) -> str:

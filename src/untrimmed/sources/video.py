@@ -28,6 +28,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Int64, UInt8
 
 from untrimmed.core.errors import MediaError
+from untrimmed.core.rate import Rate, Squeezed
 from untrimmed.sources.frames import checked_numbers
 from untrimmed.sources.video_index import VideoIndex, index, open_stream
 
@@ -38,14 +39,18 @@ _BEGINNING = -1
 
 
 def open_video(
-    path: Path, *, fps: float | None = None, size: tuple[int, int] | None = None, threads: int = 1
+    path: Path, *, fps: Rate | None = None, size: tuple[int, int] | None = None, threads: int = 1
 ) -> VideoFrames:
-    """Open a video file; see `VideoFrames`.
+    """Open a video file; see `VideoFrames`, which takes the rate that follows from the file.
 
     Raises:
         MediaError: if there is no such file, or it is not a video that can be read.
     """
-    return VideoFrames(index(path), fps=fps, size=size, threads=threads)
+    found = index(path)
+    if isinstance(fps, Squeezed):
+        fits = found.steady and len(found) <= fps.frames
+        fps = None if fits else fps.of(fps=found.fps, duration_s=found.duration_s)
+    return VideoFrames(found, fps=fps, size=size, threads=threads)
 
 
 class VideoFrames:
@@ -122,6 +127,11 @@ class VideoFrames:
             written = place
         return pixels
 
+    @property
+    def decoded(self) -> int:
+        """Pictures decoded since the file was opened, those between the wanted ones included."""
+        return 0 if self._decoder is None else self._decoder.decoded
+
     def close(self) -> None:
         """Close the file; a later reading opens it again."""
         if self._decoder is not None:
@@ -161,6 +171,7 @@ class _Decoder:
 
     def __init__(self, index: VideoIndex, *, threads: int) -> None:
         self.process = os.getpid()
+        self.decoded = 0
         self._index = index
         self._threads = threads
         self._reformatter = VideoReformatter()
@@ -209,11 +220,12 @@ class _Decoder:
         frames pictures that need others.  Then the one before is tried, and in the end the
         beginning.
         """
-        keys = self._keys[: np.searchsorted(self._keys, position, side="right")].tolist()
+        behind = int(np.searchsorted(self._keys, position, side="right"))
+        keys = self._keys[max(0, behind - 2) : behind].tolist()
         nearest = keys[-1] if keys else 0
         if nearest - 1 <= self._last_at <= position:
             yield None
-        yield from reversed(keys[-2:])
+        yield from reversed(keys)
         yield _BEGINNING
 
     def _start(self, position: int) -> None:
@@ -277,7 +289,9 @@ class _Decoder:
                     return False
                 ahead = until is not None and packet.pts is not None and packet.pts < until
                 self._stream.codec_context.skip_frame = "NONREF" if ahead else "DEFAULT"
-                self._ready.extend(packet.decode())
+                pictures = packet.decode()
+                self.decoded += len(pictures)
+                self._ready.extend(pictures)
             except av.FFmpegError:
                 self._damaged = True
 

@@ -12,13 +12,15 @@ Shapes: n frames that are shown.
 from __future__ import annotations
 
 import math
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -82,8 +84,8 @@ class VideoIndex:
     timed: bool
 
     def __post_init__(self) -> None:
-        for array in (self.times_s, self.key, self.pts, self.offset):
-            array.flags.writeable = False
+        for each in (self.times_s, self.key, self.pts, self.offset):
+            each.flags.writeable = False
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -124,14 +126,68 @@ class VideoIndex:
         return np.maximum(positions, 0)
 
 
-class _Packet(NamedTuple):
-    pts: int | None
-    dts: int | None
-    duration: int
-    offset: int
-    key: bool
-    shown: bool
-    corrupt: bool
+class _Packets:
+    """What is needed of packets, in the order of decoding; in arrays, for they are many.
+
+    Corrupt ones at the end are left out: a part of a file that was cut off.
+    """
+
+    def __init__(self) -> None:
+        self._pts, self._duration, self._offset = array("q"), array("q"), array("q")
+        self._key, self._shown = bytearray(), bytearray()
+        self._whole = 0  # packets up to the last that is not corrupt
+        self._in_order = 0  # packets ahead of the first that is to be decoded before another
+        self._last_dts: int | None = None
+
+    def add(self, packet: Packet[VideoStream]) -> None:
+        before, dts = self._last_dts, packet.dts
+        self._last_dts = before if dts is None else dts
+        if dts is None or before is None or dts >= before:
+            self._in_order += self._in_order == len(self._pts)
+        self._pts.append(_NO_TIME if packet.pts is None else packet.pts)
+        self._duration.append(packet.duration or 0)
+        self._offset.append(-1 if packet.pos is None else packet.pos)
+        self._key.append(packet.is_keyframe)
+        self._shown.append(not packet.is_discard)
+        if not packet.is_corrupt:
+            self._whole = len(self._pts)
+
+    def __len__(self) -> int:
+        return self._whole
+
+    @property
+    def begun(self) -> bool:
+        """Whether any was added, corrupt or not."""
+        return bool(self._pts)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether none is to be decoded before one that stands ahead of it."""
+        return self._in_order >= self._whole
+
+    @property
+    def pts(self) -> Int64[np.ndarray, " n"]:
+        """The container's times; `_NO_TIME` where it states none."""
+        return np.frombuffer(self._pts, np.int64, self._whole)
+
+    @property
+    def duration(self) -> Int64[np.ndarray, " n"]:
+        return np.frombuffer(self._duration, np.int64, self._whole)
+
+    @property
+    def offset(self) -> Int64[np.ndarray, " n"]:
+        return np.frombuffer(self._offset, np.int64, self._whole)
+
+    @property
+    def key(self) -> Bool[np.ndarray, " n"]:
+        return np.frombuffer(self._key, bool, self._whole)
+
+    @property
+    def shown(self) -> Bool[np.ndarray, " n"]:
+        return np.frombuffer(self._shown, bool, self._whole)
+
+
+_NO_TIME = -(2**63)
 
 
 def index(path: Path) -> VideoIndex:
@@ -156,11 +212,11 @@ def index(path: Path) -> VideoIndex:
         timed = _timed(packets, container, stream)
         if timed:
             shown = _in_order_shown(packets)
-            pts = np.array([packet.pts for packet in shown], dtype=np.int64)
+            pts = packets.pts[shown]
             tick_s = _tick_s(stream)
-            last_s = shown[-1].duration * tick_s or _usual_step_s(packets, stream)
+            last_s = int(packets.duration[shown[-1]]) * tick_s or _usual_step_s(packets, stream)
         else:
-            shown = [packet for packet in packets if packet.shown]
+            shown = np.flatnonzero(packets.shown)
             pts = np.arange(len(shown), dtype=np.int64)
             tick_s = last_s = _usual_step_s(packets, stream)
         times_s = (pts - pts[0]) * tick_s
@@ -169,9 +225,9 @@ def index(path: Path) -> VideoIndex:
         return VideoIndex(
             path=Path(path),
             times_s=times_s,
-            key=np.array([packet.key for packet in shown], dtype=bool),
+            key=packets.key[shown],
             pts=pts,
-            offset=np.array([packet.offset for packet in shown], dtype=np.int64),
+            offset=packets.offset[shown],
             tick_s=tick_s,
             duration_s=float(times_s[-1]) + last_s,
             declared_s=None if not container.duration else container.duration / av.time_base,
@@ -233,11 +289,9 @@ def open_stream(path: Path, *, threads: int = 1) -> tuple[InputContainer, VideoS
     raise MediaError(f"this has no video, only {found}; give a file with a video stream", file=path)
 
 
-def _scan(
-    container: InputContainer, stream: VideoStream
-) -> tuple[list[_Packet], VideoFrame | None]:
-    """All packets from the first key frame on, in the order of decoding; the first frame."""
-    packets: list[_Packet] = []
+def _scan(container: InputContainer, stream: VideoStream) -> tuple[_Packets, VideoFrame | None]:
+    """All packets from the first key frame on, and the first frame."""
+    packets = _Packets()
     picture: VideoFrame | None = None
     demuxed = container.demux(stream)
     while True:
@@ -247,59 +301,45 @@ def _scan(
             break  # The file ends in the middle of something: what came before is there.
         if packet is None:
             break
-        if packet.size and (packets or packet.is_keyframe):
-            packets.append(
-                _Packet(
-                    pts=packet.pts,
-                    dts=packet.dts,
-                    duration=packet.duration or 0,
-                    offset=-1 if packet.pos is None else packet.pos,
-                    key=packet.is_keyframe,
-                    shown=not packet.is_discard,
-                    corrupt=packet.is_corrupt,
-                )
-            )
-        if picture is None and packets:
+        if packet.size and (packets.begun or packet.is_keyframe):
+            packets.add(packet)
+        if picture is None and packets.begun:
             try:
                 picture = next(iter(packet.decode()), None)
             except av.FFmpegError:
                 continue
-    while packets and packets[-1].corrupt:
-        packets.pop()
-    return packets, picture if packets else None
+    return packets, picture if len(packets) else None
 
 
-def _timed(packets: list[_Packet], container: InputContainer, stream: VideoStream) -> bool:
+def _timed(packets: _Packets, container: InputContainer, stream: VideoStream) -> bool:
     """Whether the times of the packets are those at which their frames are shown."""
     reorders = _codec(stream) in _UNTIMED_IN_AVI and stream.codec_context.has_b_frames
     if container.format.name == "avi" and reorders:
         return False
     # Written without times, or all with the same.
-    if 2 * len({packet.pts for packet in packets if packet.pts is not None}) <= len(packets):
+    if 2 * len(np.unique(packets.pts[packets.pts != _NO_TIME])) <= len(packets.pts):
         return False
     # Times that jump back: recordings joined without writing them anew.
-    decoded = np.array([packet.dts for packet in packets if packet.dts is not None])
-    return not bool((np.diff(decoded) < 0).any())
+    return packets.in_order
 
 
-def _in_order_shown(packets: list[_Packet]) -> list[_Packet]:
-    """Packets of the frames that are shown, by time.
+def _in_order_shown(packets: _Packets) -> Int64[np.ndarray, " n"]:
+    """The packets of the frames that are shown, by time; of those with the same time the last.
 
     Frames ahead of the first key frame refer to frames that the file does not hold.
     """
-    first = packets[0].pts
-    by_pts = {
-        packet.pts: packet
-        for packet in packets
-        if packet.shown and packet.pts is not None and (first is None or packet.pts >= first)
-    }
-    return [by_pts[pts] for pts in sorted(by_pts)]
+    # Without a time of its own the first is ahead of none: `_NO_TIME` is the least number.
+    kept = np.flatnonzero(
+        packets.shown & (packets.pts != _NO_TIME) & (packets.pts >= packets.pts[0])
+    )
+    latest_first = kept[::-1]
+    return latest_first[np.unique(packets.pts[latest_first], return_index=True)[1]]
 
 
-def _usual_step_s(packets: list[_Packet], stream: VideoStream) -> float:
+def _usual_step_s(packets: _Packets, stream: VideoStream) -> float:
     """How long a frame is shown, as packets say, else as the stream does."""
-    stated = [packet.duration for packet in packets if packet.duration > 0]
-    if stated:
+    stated = packets.duration[packets.duration > 0]
+    if len(stated):
         return float(np.median(stated)) * _tick_s(stream)
     return 1.0 / float(stream.guessed_rate or stream.average_rate or _USUAL_RATE)
 

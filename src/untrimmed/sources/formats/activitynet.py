@@ -21,7 +21,7 @@ cannot be right, such as an action behind the end of its video, is read as it st
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,19 +117,39 @@ def read_detections(path: Path, classes: Sequence[str]) -> dict[str, Detections]
 
 
 def write_detections(
-    detections: Mapping[str, Detections], classes: Sequence[str], path: Path
+    detections: Mapping[str, Detections],
+    classes: Sequence[str],
+    path: Path,
+    *,
+    external_data: Mapping[str, Any] | None = None,
 ) -> None:
-    """A file that `read_detections` gives back, and that ActivityNet's own tools score."""
-    results = {
-        id: [
-            {"label": _name(label, classes), "score": score, "segment": segment}
-            for segment, label, score in zip(
-                found.segments_s.tolist(), found.labels.tolist(), found.scores.tolist(), strict=True
-            )
-        ]
-        for id, found in detections.items()
-    }
-    _write({"version": VERSION, "results": results, "external_data": {}}, path)
+    """A file that `read_detections` gives back, and that ActivityNet's own tools score.
+
+    Memory does not grow with the detections of a video, one of which stands in a line.
+
+    Args:
+        external_data: what else there is to say; the challenge asks there for what was used.
+    """
+    head = {"version": VERSION, "external_data": dict(external_data or {})}
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(_dumped(head)[:-1] + ',\n"results": {')
+        for number, (id, found) in enumerate(detections.items()):
+            file.write(f"{',' if number else ''}\n{_dumped(id)}: [")
+            file.writelines(_rows(found, classes))
+            file.write("]")
+        file.write("\n}}\n")
+
+
+def _rows(found: Detections, classes: Sequence[str]) -> Iterator[str]:
+    for number, (segment, label, score) in enumerate(
+        zip(found.segments_s, found.labels, found.scores, strict=True)
+    ):
+        row = {
+            "label": _name(int(label), classes),
+            "score": float(score),
+            "segment": segment.tolist(),
+        }
+        yield f"{',' if number else ''}\n{_dumped(row)}"
 
 
 def _classes(root: Value, annotations: Iterable[Value]) -> Sequence[str]:
@@ -235,6 +255,9 @@ def _name(label: int, classes: Sequence[str], *, ignored: bool = False) -> str |
 
 
 def _write(content: Mapping[str, Any], path: Path) -> None:
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)
     with written_whole(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(_dumped(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _dumped(content: object, *, indent: int | None = None) -> str:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=indent)

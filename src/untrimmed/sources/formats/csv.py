@@ -19,7 +19,7 @@ The first line names the columns, in any order; those that are not named below a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from untrimmed.core.actions import Actions
@@ -117,14 +117,27 @@ def write_detections(
     Raises:
         ValueError: if a name would be read as another.
     """
-    lines: list[tuple[object, ...]] = [DETECTION_COLUMNS]
+    write_rows(detection_lines(detections, classes), path)
+
+
+def detection_lines(
+    detections: Mapping[str, Detections], classes: Sequence[str]
+) -> Iterator[tuple[object, ...]]:
+    """The lines of such a file, for whoever wants no file; errors are those of it."""
+    yield DETECTION_COLUMNS
     for id, found in detections.items():
-        columns = (found.segments_s.tolist(), found.labels.tolist(), found.scores.tolist())
-        lines += [
-            (_checked_id(id), _class(label, classes), start_s, end_s, score)
-            for (start_s, end_s), label, score in zip(*columns, strict=True)
-        ] or [(_checked_id(id), "", "", "", "")]
-    write_rows(lines, path)
+        if not len(found):
+            yield _checked_id(id), "", "", "", ""
+        for (start_s, end_s), label, score in zip(
+            found.segments_s, found.labels, found.scores, strict=True
+        ):
+            yield (
+                _checked_id(id),
+                _class(int(label), classes),
+                float(start_s),
+                float(end_s),
+                float(score),
+            )
 
 
 def _by_video(rows: Iterable[Row]) -> dict[str, list[Row]]:
