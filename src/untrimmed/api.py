@@ -17,12 +17,21 @@ from pathlib import Path
 
 from untrimmed.recipes.recipe import read_recipe
 from untrimmed.runs import demo as demos
-from untrimmed.runs import detection, evaluation, inspection, preparing, pretraining, training
+from untrimmed.runs import (
+    detection,
+    evaluation,
+    inspection,
+    planning,
+    preparing,
+    pretraining,
+    training,
+)
 from untrimmed.runs.demo import Demo
 from untrimmed.runs.detection import Detected
 from untrimmed.runs.evaluation import Evaluation
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.inspection import Inspection
+from untrimmed.runs.planning import Planned, Told
 from untrimmed.runs.preparing import Kind, Prepared
 from untrimmed.runs.progress import finish
 from untrimmed.runs.training import Trained
@@ -41,6 +50,22 @@ def demo_data(folder: str | Path, *, seed: int = 0) -> Path:
 def inspect(recipe: str | Path, *, settings: Sequence[str] = ()) -> Inspection:
     """What is in a data set, and what is wrong with it."""
     return finish(inspection.inspect(read_recipe(recipe, settings=settings)))
+
+
+def plan(
+    media: str | Path,
+    annotations: str | Path,
+    output: str | Path,
+    *,
+    told: Told | None = None,
+    replace_old: bool = False,
+) -> Planned:
+    """Write a recipe that fits a folder of videos or features and its annotations."""
+    return finish(
+        planning.plan(
+            Path(media), Path(annotations), Path(output), told=told, replace_old=replace_old
+        )
+    )
 
 
 def prepare(recipe: str | Path, *, kind: Kind = "mp4", settings: Sequence[str] = ()) -> Prepared:
@@ -73,7 +98,28 @@ def evaluate(
     return finish(evaluation.evaluate(RunFolder(Path(run)), split=split, weights=weights))
 
 
-def detect(run: str | Path, videos: Sequence[str | Path], *, output: str | Path) -> Detected:
-    """Find actions in videos."""
-    paths = [Path(video) for video in videos]
-    return finish(detection.detect(RunFolder(Path(run)), paths, output=Path(output)))
+def detect(
+    run: str | Path,
+    videos: Sequence[str | Path],
+    *,
+    output: str | Path,
+    fps: float | None = None,
+    threshold: float | None = None,
+    write: Sequence[str] = (),
+    again: bool = False,
+) -> Detected:
+    """Find actions in videos, and write them into a folder.
+
+    For detections alone, without files, see `untrimmed.Detector`.
+    """
+    return finish(
+        detection.detect(
+            RunFolder(Path(run)),
+            [Path(video) for video in videos],
+            output=Path(output),
+            fps=fps,
+            threshold=threshold,
+            write=write,
+            again=again,
+        )
+    )

@@ -1,30 +1,30 @@
-"""Find actions in videos, or features of videos, that nobody annotated."""
+"""Find actions in videos, or features of videos, that nobody annotated.
+
+Each video's result is written as soon as it is there (`runs.finished`), so a folder that was
+stopped goes on where it was; the outputs of all together (`runs.outputs`) come last.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-
-import torch
 
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import MediaError, UserError
-from untrimmed.nn.detector import Detector
-from untrimmed.recipes.data import VideoData
-from untrimmed.recipes.recipe import Recipe
-from untrimmed.report.html import Report, VideoEntry, write_report
-from untrimmed.runs.evaluation import told_apart
-from untrimmed.runs.feature_data import detect_alone, features_in, open_alone
+from untrimmed.report.proxy import duration_s
+from untrimmed.runs.feature_data import features_in
+from untrimmed.runs.finished import Finished, Looked, maker
 from untrimmed.runs.folder import RunFolder
-from untrimmed.runs.networks import build_detector, device_here
+from untrimmed.runs.inputs import Source, named_sources, shown_fps
+from untrimmed.runs.outputs import Results, checked_forms, write_results
 from untrimmed.runs.progress import Job, Progress
-from untrimmed.runs.video_data import detect_in, video_settings
-from untrimmed.sources.formats import activitynet, csv
+from untrimmed.runs.thresholds import UNKNOWN, Threshold
+from untrimmed.runs.trained import TrainedRun
 from untrimmed.sources.media import videos_in
-from untrimmed.sources.video import open_video
-from untrimmed.train.state import load_weights
+from untrimmed.sources.pictures import Pictures
 
 
 @dataclass(frozen=True)
@@ -33,109 +33,129 @@ class Detected:
 
     Args:
         classes: names, by label.
-        detections: by the file's name without its ending.
-        failed: what is wrong with each file that could not be read.
-        durations_s: of the videos that could.
+        detections: all of them, by name of the video.
+        durations_s: of the videos that could be read.
+        failed: what is wrong with each that could not.
+        least_score: that people are shown.
+        calibrated: where it comes from; None if it was given, or there was nothing to find it by.
+        reused: videos whose result was there from before.
     """
 
     classes: tuple[str, ...]
     detections: dict[str, Detections]
     durations_s: dict[str, float]
     failed: dict[str, str]
-
-
-def named_files(
-    paths: Sequence[Path], *, inside: Callable[[Path], dict[str, Path]] = videos_in
-) -> dict[str, Path]:
-    """The files that are meant, by name without ending; a folder means those in it.
-
-    A file that was named outright is taken whatever its ending, and if it is missing that shows
-    when it is opened.
-
-    Args:
-        inside: finds the files of a folder.
-
-    Raises:
-        UserError: if two files have the same name, or a folder has none.
-    """
-    files: dict[str, Path] = {}
-    for path in paths:
-        meant = inside(path) if path.is_dir() else {path.stem: path}
-        if not meant:
-            raise UserError(f"{path}: no file to detect in, in this folder")
-        for id, file in meant.items():
-            if id in files and files[id] != file:
-                raise UserError(f"two files are called {id}: {files[id]} and {file}; rename one")
-            files[id] = file
-    return files
+    least_score: float
+    calibrated: Threshold | None = None
+    reused: tuple[str, ...] = ()
 
 
 def detect(
-    folder: RunFolder, paths: Sequence[Path], *, output: Path, fps: float | None = None
+    folder: RunFolder,
+    paths: Sequence[Path],
+    *,
+    output: Path,
+    fps: float | None = None,
+    threshold: float | None = None,
+    write: Sequence[str] = (),
+    again: bool = False,
 ) -> Job[Detected]:
-    """Detect in files; `output` gets detections as JSON and CSV, and a page to look at.
+    """Detect in files; `output` gets JSON, CSV and a page to look at, and a file for each video.
 
-    A file that cannot be read costs only itself.
+    A video that cannot be read costs only itself.  One whose result is in `output` already, made by
+    the same detector of the same file, is not looked at again.
 
     Args:
         folder: of a trained run.
-        paths: videos, or files of features if the run was trained on those; or folders of them.
+        paths: videos, or files of features if the run was trained on those; folders of them,
+            patterns, or numbered pictures (`runs.inputs`).
         output: a folder.
-        fps: frames per second of the videos that features were made of, where the recipe does not
-            say it.
+        fps: frames per second of pictures, or of the videos that features were made of, where the
+            recipe does not say it.
+        threshold: least score that people are shown; if not given, the one that was best in
+            validation.
+        write: further forms (`runs.outputs`).
+        again: look at every video again.
 
     Raises:
-        UserError: if the folder holds no trained run, or no file is meant.
+        UserError: if the folder holds no trained run, no file is meant, or there is no such form.
     """
-    recipe = folder.read_recipe()
-    classes = told_apart(recipe, folder.read_classes())
-    on_videos = isinstance(recipe.data, VideoData)
-    files = named_files(paths, inside=videos_in if on_videos else features_in)
-    device = device_here()
-    look: Look
-    if on_videos:
-        detector = build_detector(recipe, classes=len(classes))
-        look = partial(_in_video, recipe)
-    else:
-        store = open_alone(recipe, files)
-        detector = build_detector(recipe, classes=len(classes), channels=store.channels)
-        look = partial(detect_alone, recipe, store, fps)
-    load_weights(detector, folder.weights)
-    detector.to(device).eval()
-    found: dict[str, Detections] = {}
-    durations_s: dict[str, float] = {}
+    forms = checked_forms(write)
+    if fps is not None and not 0 < fps < math.inf:
+        raise UserError(f"--fps {fps}: it must be above 0")
+    run = TrainedRun(folder)
+    sources = named_sources(
+        paths, inside=videos_in if run.on_videos else features_in, pictures=run.on_videos
+    )
+    for source in sources.values():
+        if isinstance(source, Pictures):
+            shown_fps(source, fps)  # refused here, before anything is read
+    finished = Finished(output, run.classes, maker(run.recipe, run.weights, fps=fps))
+    before = {} if again else {id: finished.read(id, each) for id, each in sources.items()}
+    looked = {id: found for id, found in before.items() if found is not None}
+    reused = tuple(looked)
     failed: dict[str, str] = {}
-    yield Progress("detect", 0, len(files))
-    for number, (id, file) in enumerate(files.items(), start=1):
+    new = {id: source for id, source in sources.items() if id not in looked}
+    yield from _look(run, new, finished, looked, failed, fps=fps)
+
+    calibrated = run.threshold if threshold is None else None
+    least = UNKNOWN if calibrated is None else calibrated.score
+    least = least if threshold is None else threshold
+    in_order = {id: looked[id] for id in sources if id in looked}
+    found = {id: each.detections for id, each in in_order.items()}
+    durations_s = {id: each.duration_s for id, each in in_order.items()}
+    results = Results(
+        classes=run.classes,
+        detections=found,
+        durations_s=durations_s,
+        sources={id: sources[id] for id in in_order},
+        least_score=least,
+        fps=fps,
+    )
+    failed |= yield from write_results(results, output, forms=forms, on_videos=run.on_videos)
+    return Detected(run.classes, found, durations_s, failed, least, calibrated, reused)
+
+
+def _look(
+    run: TrainedRun,
+    sources: Mapping[str, Source],
+    finished: Finished,
+    looked: dict[str, Looked],
+    failed: dict[str, str],
+    *,
+    fps: float | None,
+) -> Job[None]:
+    """Look at each video; done and total are seconds of video, or files of features."""
+    lengths = {
+        id: _length(source, on_videos=run.on_videos, fps=fps) for id, source in sources.items()
+    }
+    total = sum(lengths.values())
+    past = 0
+    for number, (id, source) in enumerate(sources.items(), start=1):
+        facts = {"video": id, "": f"{number} of {len(sources)}"}
+        yield Progress("detect", past, total, facts)
         try:
-            found[id], durations_s[id] = look(detector, file, device)
+            steps = run.look(source, fps=fps)
+            while True:
+                done, all = next(steps)
+                now = past + lengths[id] * done // max(all, 1)
+                yield Progress("detect", min(now, past + lengths[id] - 1), total, facts)
+        except StopIteration as end:
+            looked[id] = end.value
+            finished.write(id, source, looked[id])
         except MediaError as error:
             failed[id] = str(error)
-        yield Progress("detect", number, len(files), {"video": id})
-    result = Detected(classes, found, durations_s, failed)
-    _write(result, files if on_videos else {}, output)
-    return result
+        past += lengths[id]
+    if sources:
+        yield Progress("detect", total, total)
 
 
-Look = Callable[[Detector, Path, torch.device], tuple[Detections, float]]
-"""What is found in a file, and the seconds that it lasts."""
-
-
-def _in_video(
-    recipe: Recipe, detector: Detector, file: Path, device: torch.device
-) -> tuple[Detections, float]:
-    data = video_settings(recipe)
-    with open_video(file, fps=data.windows.fps, size=data.size) as frames:
-        return detect_in(detector, frames, recipe=recipe, device=device), frames.duration_s
-
-
-def _write(result: Detected, files: dict[str, Path], output: Path) -> None:
-    activitynet.write_detections(result.detections, result.classes, output / "detections.json")
-    csv.write_detections(result.detections, result.classes, output / "detections.csv")
-    videos = tuple(
-        VideoEntry(id=id, duration_s=result.durations_s[id], detections=found, media=files.get(id))
-        for id, found in result.detections.items()
-    )
-    write_report(
-        Report(title="detections", classes=result.classes, videos=videos), output / "report.html"
-    )
+def _length(source: Source, *, on_videos: bool, fps: float | None) -> int:
+    """Seconds of a video, as it states them, 1 at least; 1 for a file of features."""
+    length_s = 0.0
+    if isinstance(source, Pictures):
+        length_s = len(source.files) / shown_fps(source, fps)
+    elif on_videos:
+        with suppress(MediaError):
+            length_s = duration_s(source)
+    return max(1, round(length_s))

@@ -29,6 +29,7 @@ from untrimmed.runs.networks import device_here
 from untrimmed.runs.opening import open_data
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.runs.scoring import protocol_of, recall_by_multiple
+from untrimmed.runs.thresholds import Threshold, chosen, keep
 from untrimmed.sources.formats import activitynet, csv
 from untrimmed.train.state import load_weights
 
@@ -114,6 +115,19 @@ def recall(recipe: Recipe, truth: Annotations, found: dict[str, Detections]) -> 
     return protocols.recall(actions, found, protocol=_rules(recipe), classes=names)
 
 
+def threshold(
+    recipe: Recipe, truth: Annotations, found: dict[str, Detections], *, split: str
+) -> Threshold | None:
+    """The least score that gives the largest F1 over the same videos; None without a hit.
+
+    Nor is there one with class scores of others, which new videos do not have.
+    """
+    if recipe.class_scores is not None:
+        return None
+    actions, names = _scored(recipe, truth, found)
+    return chosen(actions, found, classes=names, split=split)
+
+
 def _rules(recipe: Recipe) -> protocols.Protocol:
     return protocol_of(recipe.protocol, tious=recipe.tious)
 
@@ -139,6 +153,8 @@ def evaluate(
     folder: RunFolder, *, split: str | None = None, weights: Path | None = None
 ) -> Job[Evaluation]:
     """Score a trained run on a split; the folder gets detections, scores and a report.
+
+    On the validation split the threshold of the run is found as well.
 
     Args:
         split: the recipe's test split if not given.
@@ -167,6 +183,8 @@ def evaluate(
         recall(recipe, truth, found),
     )
     write_evaluation(folder, result, truth, data=data)
+    if weights is None and split == recipe.data.splits.validation:
+        keep(threshold(recipe, truth, found, split=split), folder.path)
     return result
 
 

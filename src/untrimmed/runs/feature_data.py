@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
 from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.detections import Detections
@@ -31,8 +33,9 @@ from untrimmed.runs.networks import build_detector
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.sources.arrays import KINDS
 from untrimmed.sources.feature_grid import FeatureGrid, completed
-from untrimmed.sources.features import FeatureStore
+from untrimmed.sources.features import FeatureStore, resized
 from untrimmed.sources.media import find
+from untrimmed.tensors import Targets
 from untrimmed.train.features import FeatureLessons
 from untrimmed.train.loop import Lesson
 
@@ -243,6 +246,40 @@ def detect_alone(
     video = Video(id=_alone(file), duration_s=math.inf, fps=fps)
     duration_s = grid.covered_s(video, store.rows(video.id))
     sample = whole_video(store, video, grid)
+    return _found(recipe, detector, sample, duration_s=duration_s, device=device), duration_s
+
+
+def detect_given(
+    recipe: Recipe,
+    features: Float[np.ndarray, "T C"],
+    fps: float | None,
+    detector: Detector,
+    device: torch.device,
+) -> tuple[Detections, float]:
+    """What is found in features at hand, and the seconds that they cover.
+
+    Raises:
+        ConfigError: as `detect_alone`.
+        ValueError: if there is no cell.
+    """
+    data = feature_settings(recipe)
+    grid = completed(data.grid, data.features)
+    if grid.step_frames is None:
+        raise ConfigError(
+            "needed, for features alone do not say how long their video is",
+            path="data.grid.step_frames",
+        )
+    video = Video(id="array", duration_s=math.inf, fps=fps)
+    duration_s = grid.covered_s(video, len(features))
+    values = np.array(features, np.float32)
+    if grid.resize is not None:
+        values = resized(values, grid.resize)
+    sample = FeatureSample(
+        video.id,
+        grid.grid_of(video, len(features)),
+        torch.from_numpy(np.ascontiguousarray(values.T)),
+        Targets(torch.zeros(0, 2), torch.zeros(0, dtype=torch.long)),
+    )
     return _found(recipe, detector, sample, duration_s=duration_s, device=device), duration_s
 
 

@@ -20,13 +20,14 @@ from untrimmed.nn.detector import Detector
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import Lessons, OpenData, Stage, readable, split_of
 from untrimmed.runs.encoder_weights import start_from
-from untrimmed.runs.evaluation import detect_all, score
+from untrimmed.runs.evaluation import detect_all, score, threshold
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.inspection import wrong_with
 from untrimmed.runs.networks import device_here
 from untrimmed.runs.opening import open_data
 from untrimmed.runs.pretraining import pretrain
 from untrimmed.runs.progress import Job, Progress
+from untrimmed.runs.thresholds import keep
 from untrimmed.runs.video_data import OpenVideos
 from untrimmed.sources.check import Problem
 from untrimmed.train.distributed import Processes, joined
@@ -221,7 +222,10 @@ def _fitted(training: _Training, lessons: Lessons) -> Job[None]:
 
 
 def _validated(training: _Training) -> Job[None]:
-    """Write the weights, score the validation split if there is one, and keep the best."""
+    """Write the weights, score the validation split if there is one, and keep the best.
+
+    With the best goes the threshold at which their detections are worth looking at.
+    """
     recipe, data, folder, state = training.recipe, training.data, training.folder, training.state
     model, processes = training.averaged_or_own.eval(), training.processes
     metadata = {"step": str(state.step)}
@@ -243,6 +247,8 @@ def _validated(training: _Training) -> Job[None]:
         state.best = average
         if processes.is_first:
             save_weights(model, folder.best, metadata={**metadata, "average_mAP": str(average)})
+            split = recipe.data.splits.validation
+            keep(threshold(recipe, truth, found, split=split), folder.path)
     yield Progress("validate", 1, 1, {"average mAP": 100 * average, "best": 100 * state.best})
 
 
