@@ -25,16 +25,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import math
 import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import repeat
 from pathlib import Path
@@ -45,6 +40,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
+from benchmarks.turns import Run, Worker, serve, take_turns
 from untrimmed.data.feature_dataset import FeatureBatch
 from untrimmed.models import actionformer
 from untrimmed.nn.detector import Detector
@@ -59,9 +55,6 @@ TRAINED = (2304, 2100)  # cells of the videos of a batch
 LONG = 13824
 ACTIONS = 15  # of a video
 SYSTEMS = ("authors", "ours", "ours bf16")
-
-Run = Callable[[], str]
-"""Does once what is timed, and says what came of it."""
 
 
 def main() -> None:
@@ -88,17 +81,14 @@ def main() -> None:
 def compare(task: str, checkout: Path | None, weights: Path, *, rounds: int) -> None:
     """Time all systems in turns and print a row of each."""
     systems = SYSTEMS if checkout is not None else SYSTEMS[1:]
-    workers = [Worker.start(system, task, weights, checkout) for system in systems]
-    for number in range(rounds):
-        for worker in workers if number % 2 else reversed(workers):
-            worker.once()
+    workers = [started(system, task, weights, checkout) for system in systems]
+    take_turns(workers, rounds=rounds)
     print(f"\n{task:10} {'passed s':>9} {'spent s':>8} {'faster':>6} {'peak MiB':>8}  result")
     for worker in workers:
         peak = worker.end()
-        pairs = zip(workers[0].passed, worker.passed, strict=True)
-        faster = median(first / own for first, own in pairs)
+        faster = worker.times_faster(workers[0])
         print(
-            f"{worker.system:10} {median(worker.passed):9.3f} {median(worker.spent):8.3f}"
+            f"{worker.name:10} {median(worker.passed):9.3f} {median(worker.spent):8.3f}"
             f" {faster:6.2f} {peak:8.0f}  {worker.result}",
             flush=True,
         )
@@ -112,7 +102,7 @@ def print_lengths(lengths: list[int], *, rounds: int) -> None:
     for system in SYSTEMS[1:]:
         before: tuple[int, float] | None = None
         for length in lengths:
-            worker = Worker.start(system, str(length), None, None)
+            worker = started(system, str(length), None, None)
             for _ in range(rounds):
                 worker.once()
             peak, spent = worker.end(), median(worker.spent)
@@ -129,58 +119,16 @@ def exponent(before: tuple[int, float], after: tuple[int, float]) -> float:
     return math.log(after[1] / before[1]) / math.log(after[0] / before[0])
 
 
-@dataclass
-class Worker:
-    """A process that does one thing over and over, once whenever it is told."""
-
-    system: str
-    process: subprocess.Popen[str]
-    result: str
-    passed: list[float]
-    spent: list[float]
-
-    @classmethod
-    def start(cls, system: str, task: str, weights: Path | None, checkout: Path | None) -> Worker:
-        """Begin, and wait until it has done it once."""
-        command = [sys.executable, "-m", "benchmarks.actionformer", "--worker", system, task]
-        for name, path in (("--weights", weights), ("--reference", checkout)):
-            command += [] if path is None else [name, str(path)]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        worker = cls(system, process, "", [], [])
-        worker.result = worker._answer()["result"]
-        return worker
-
-    def once(self) -> None:
-        self._tell("again")
-        answer = self._answer()
-        self.passed.append(answer["passed"])
-        self.spent.append(answer["spent"])
-
-    def end(self) -> float:
-        """Most memory that it had, in MiB."""
-        self._tell("end")
-        peak = float(self._answer()["peak"])
-        self.process.wait()
-        return peak
-
-    def _tell(self, what: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{what}\n")
-        self.process.stdin.flush()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.system} has ended with status {self.process.wait()}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+def started(system: str, task: str, weights: Path | None, checkout: Path | None) -> Worker:
+    """A process that does a task over and over."""
+    arguments = ["-m", "benchmarks.actionformer", "--worker", system, task]
+    for name, path in (("--weights", weights), ("--reference", checkout)):
+        arguments += [] if path is None else [name, str(path)]
+    return Worker.start(system, arguments)
 
 
 def work(system: str, task: str, *, weights: Path | None, checkout: Path | None) -> None:
-    """What a worker does: once to warm up, then whenever a line says so."""
+    """What a worker does."""
     torch.manual_seed(0)
     if system == "authors":
         assert checkout is not None
@@ -188,16 +136,7 @@ def work(system: str, task: str, *, weights: Path | None, checkout: Path | None)
         run = theirs(task, checkout, weights)
     else:
         run = ours(task, weights, bf16=system.endswith("bf16"))
-    print(json.dumps({"result": run()}), flush=True)
-    for line in sys.stdin:
-        if line.strip() == "end":
-            break
-        began, clock = time.perf_counter(), time.process_time()
-        run()
-        passed, spent = time.perf_counter() - began, time.process_time() - clock
-        print(json.dumps({"passed": passed, "spent": spent}), flush=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"peak": peak}), flush=True)
+    serve(run)
 
 
 def features(cells: int, seed: int) -> Tensor:

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 
 from untrimmed.nn.encoders import video_swin
 from untrimmed.nn.layers.patches import Merging
-from untrimmed.nn.layers.window_attention import Layout, WindowAttention
+from untrimmed.nn.layers.window_attention import WindowAttention
+from untrimmed.nn.layers.windows import Layout
 
 WINDOWS = {"swin_A": (8, 7, 7), "swin_B": (2, 7, 7), "swin_C": (4, 3, 3)}
 QK_SCALES = {"swin_C": 0.3}

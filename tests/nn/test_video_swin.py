@@ -1,12 +1,15 @@
 import copy
+import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.encoders import video_swin
-from untrimmed.nn.layers.window_attention import Layout, WindowAttention
+from untrimmed.nn.layers.window_attention import WindowAttention, attend_in_parts
+from untrimmed.nn.layers.windows import Layout
 from untrimmed.nn.protocols import Encoder
 
 N, L, H, W = 3, 6, 28, 20  # maps of 3 x 7 x 5, 3 x 4 x 3 and 3 x 2 x 2 positions
@@ -158,6 +161,66 @@ def test_a_moved_window_holds_neighbours_apart_from_those_it_keeps_apart(size):
     place = layout(windows.padded, windows.full).cut(place, moved=True)[0]
     distance = (place[:, :, None] - place[:, None]).abs()
     assert torch.equal(windows.apart, (distance >= torch.tensor(windows.window)).any(-1))
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("size", [(4, 6, 9), (2, 3, 12), (2, 3, 3)])
+def test_pieces_hold_every_window_once_with_its_kind(size, moved):
+    windows = layout(size, (2, 3, 3))
+    numbers = torch.arange(math.prod(size)).view(1, *size, 1)
+    wanted = windows.cut(numbers, moved=moved)[0, :, :, 0]
+    kinds = windows.kinds if moved else torch.zeros(1, 18, 18, dtype=torch.bool)
+    found = {}
+    for places, kind in windows.pieces(moved=moved):
+        for window in places.unflatten(0, (-1, 18)):
+            found[tuple(window.tolist())] = kinds[kind]
+    assert found.keys() == {tuple(window.tolist()) for window in wanted}
+    assert sum(len(piece.places) for piece in windows.pieces(moved=moved)) == numbers.numel()
+    for window, apart in zip(wanted, windows.apart, strict=True):
+        alike = apart if moved else torch.zeros_like(apart)
+        assert torch.equal(found[tuple(window.tolist())], alike)
+
+
+def test_a_piece_is_no_larger_than_it_may_be():
+    pieces = layout((8, 64, 64), (8, 4, 4)).pieces(moved=True)
+    assert max(len(piece.places) for piece in pieces) == 2048
+    assert sum(len(piece.places) for piece in pieces) == 8 * 64 * 64
+
+
+def test_a_map_that_is_no_whole_number_of_windows_has_no_pieces():
+    with pytest.raises(ValueError, match=r"\(3, 6, 6\) is no whole number of \(2, 3, 3\)"):
+        layout((3, 6, 6), (2, 3, 3)).pieces(moved=False)
+
+
+@pytest.mark.parametrize("size", [(4, 24, 24), (4, 12, 36), (6, 28, 20), (1, 7, 9)])
+def test_features_without_gradient_are_those_with(encoder, size):
+    encoder = encoder.double()
+    clips = torch.randint(256, (2, 3, *size)).to(torch.uint8)
+    with torch.no_grad():
+        features = encoder(clips)
+    torch.testing.assert_close(features, encoder(clips).detach(), rtol=0, atol=1e-12)
+
+
+def test_an_encoder_without_gradient_leaves_its_input_alone(encoder):
+    clips = torch.randint(256, (2, 3, 4, 24, 24)).float()
+    given = clips.clone()
+    with torch.no_grad():
+        encoder(clips)
+        block, x = encoder.stages[0].blocks[1], torch.randn(2, 2, 6, 6, 8)
+        before = x.clone()
+        block(x, layout((2, 6, 6), (2, 3, 3)), None)
+    assert torch.equal(clips, given)
+    assert torch.equal(x, before)
+
+
+def test_attention_in_parts_is_that_of_the_fused_kernel():
+    N, H, T, D = 3, 2, 5, 4
+    query, key, value = torch.randn(3, N, H, T, D, dtype=torch.float64)
+    bias = torch.randn(H, T, T, dtype=torch.float64)
+    for scale in (None, 0.3):
+        fused = F.scaled_dot_product_attention(query, key, value, bias[None], scale=scale)
+        parts = attend_in_parts(query, key, value, bias=bias, scale=scale)
+        torch.testing.assert_close(parts, fused, rtol=0, atol=1e-12)
 
 
 def test_a_side_that_one_window_covers_is_not_shifted():
@@ -425,6 +488,10 @@ def test_a_term_is_built_once_outside_of_training_and_always_in_training():
         assert bias(layout((4, 9, 6), (2, 3, 3))).shape != bias().shape
         small, exact = (layout((4, 2, 6), (2, 3, 3), exact=exact) for exact in (False, True))
         assert not torch.equal(bias(small), bias(exact))
+        large = layout((4, 9, 9), (2, 3, 3))
+        by_kind = attention.bias(large, dtype=torch.float32, by_kind=True)
+        assert len(by_kind) == 8
+        assert len(bias(large)) == 18
         attention.train()
         assert bias() is not bias()
     attention.eval()

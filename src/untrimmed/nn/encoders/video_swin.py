@@ -24,13 +24,8 @@ from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.droppath import draw_keep
 from untrimmed.nn.layers.patches import ConvolutionalPatches, Merging, Patches
 from untrimmed.nn.layers.pixels import normalised
-from untrimmed.nn.layers.window_attention import (
-    Layout,
-    Recompute,
-    Sides,
-    WindowAttention,
-    WindowBlock,
-)
+from untrimmed.nn.layers.window_attention import Recompute, WindowAttention, WindowBlock
+from untrimmed.nn.layers.windows import Layout, Sides
 
 
 class Architecture(NamedTuple):

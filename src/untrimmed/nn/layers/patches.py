@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from untrimmed.nn.layers.window_attention import Sides
+from untrimmed.nn.layers.windows import Sides
 
 
 class Patches(nn.Module):
