@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from untrimmed.nn.heads import anchor
 from untrimmed.nn.ops.losses import softmax_focal
 from untrimmed.nn.protocols import Head
-from untrimmed.nn.video_class import Config, VideoClassHead
+from untrimmed.nn.video_class import Config, Unclassified, VideoClassHead
 from untrimmed.tensors import Padded, Pyramid, Targets, pad
 
 B, C, D, K = 2, 6, 5, 4  # D channels of what represents the window
@@ -135,3 +135,18 @@ def test_a_pyramid_without_features_of_the_whole_is_refused(head, pyramid):
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(ValueError, match=setting):
         Config(**{setting: value})
+
+
+def test_unheard_classes_leave_what_the_head_within_finds(head, pyramid):
+    raw = head(pyramid)
+    found, plain = Unclassified(head).candidates(raw), head.head.candidates(raw.located)
+    assert torch.equal(found.segments, plain.segments)
+    assert torch.equal(found.scores, plain.scores)
+    assert found.scores.shape[-1] == 1
+    assert torch.equal(Unclassified(head)(pyramid).logits, raw.logits)
+
+
+def test_unheard_classes_are_taught_all_the_same(head, pyramid):
+    raw = head(pyramid)
+    assert Unclassified(head).loss(raw, ACTIONS).keys() == head.loss(raw, ACTIONS).keys()
+    assert isinstance(Unclassified(head), Head)

@@ -1,4 +1,4 @@
-"""The rows of TALLFormer's tables as recipes: what they see, encode and start from."""
+"""Published rows on videos as recipes: what they see, encode and start from."""
 
 import math
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 import yaml
 
+from untrimmed.core.rate import Squeezed
 from untrimmed.data.sampling import clips_to_encode, steps_of
 from untrimmed.recipes.data import VideoData
 from untrimmed.recipes.recipe import presets, read_recipe
@@ -14,6 +15,14 @@ from untrimmed.runs.networks import build_detector, window_shape
 
 TRAINING_VIDEOS = 200
 
+SQUEEZED = {
+    "tallformer_activitynet13": (9, 24, 6),
+    "tallformer_activitynet13_i3d": (8, 24, 6),
+    "tallformer_hacs": (9, 24, 6),
+    "afsd_activitynet13": (1, 1, 6),
+}
+"""Clips encoded of so many of a whole video, and levels of the pyramid."""
+
 ON_VIDEOS = [name for name in presets() if isinstance(read_recipe(name).data, VideoData)]
 
 TWO_PER_SECOND = [
@@ -21,6 +30,10 @@ TWO_PER_SECOND = [
     "model.reduce=1",
     "data.prepared=data/thumos14/prepared_2fps",
 ]
+
+
+def fresh(recipe):
+    return recipe.encoder_weights.fresh
 
 
 def built(recipe):
@@ -55,12 +68,37 @@ def test_a_row_sees_and_encodes_what_it_says(preset, settings, seconds, clips, o
     assert len(detector.temporal.strides) == 5
 
 
+@pytest.mark.parametrize("preset", SQUEEZED)
+def test_a_row_on_whole_videos_sees_768_frames_in_96_cells(preset):
+    recipe = read_recipe(preset)
+    data, detector = recipe.data, built(recipe)
+    shape = window_shape(data, stride=detector.encoder.stride)
+    keep = 1.0 if data.memory is None else data.memory.keep
+    clips, of, levels = SQUEEZED[preset]
+    assert data.windows.fps == Squeezed(768)
+    assert shape.frames == 768
+    assert (clips_to_encode(shape.clips, keep=keep), shape.clips) == (clips, of)
+    assert shape.cells / detector.temporal.strides[0] == 96
+    assert len(detector.temporal.strides) == levels
+
+
+@pytest.mark.parametrize("classes", [200, 5])
+def test_the_classifier_of_videos_is_the_codes_or_the_papers(classes):
+    paper = "model.video_class={features: consistency, loss: focal}"
+    for settings, width in (([], 1024), ([paper], 512)):
+        recipe = read_recipe("tallformer_activitynet13", settings=settings)
+        with torch.device("meta"):
+            head = build_detector(recipe, classes=classes).head
+        assert head.classifier.weight.shape == (classes + 1, width)
+
+
 @pytest.mark.parametrize("preset", ON_VIDEOS)
 def test_the_encoder_is_the_one_that_its_weights_are_for(preset):
     recipe = read_recipe(preset)
     wanted = yaml.safe_load(PUBLIC[recipe.encoder_weights.name].encoder)
     assert type(recipe.model.encoder).__module__.endswith(f".{wanted.pop('name')}")
     assert {key: getattr(recipe.model.encoder, key) for key in wanted} == wanted
+    assert all(part in dict(built(recipe).encoder.named_children()) for part in fresh(recipe))
 
 
 def test_copies_in_one_folder_are_of_one_rate_and_size():
@@ -81,7 +119,24 @@ def test_a_frozen_encoder_is_never_trained():
     assert memory.keep == 0
 
 
-@pytest.mark.parametrize("preset", ON_VIDEOS)
+@pytest.mark.parametrize(
+    ("preset", "at"),
+    [
+        ("tallformer_activitynet13", [1] * 8 + [0.1] * 2),
+        ("tallformer_hacs", [1] * 8 + [0.1] * 2 + [0.01] * 5),
+        ("afsd_activitynet13", [1] * 16),
+    ],
+)
+def test_the_rate_on_whole_videos_falls_after_epochs_8_and_10(preset, at):
+    train, videos = read_recipe(preset).train, 10_009
+    steps = steps_of(videos, batch=train.batch, epochs=train.epochs)
+    middles = [int((epoch + 0.5) * videos / train.batch) for epoch in range(train.epochs)]
+    factors = [train.schedule.factor(step, steps=steps) for step in middles]
+    assert factors == pytest.approx(at)
+    assert train.optimizer.encoder_lr < train.optimizer.lr
+
+
+@pytest.mark.parametrize("preset", sorted(set(ON_VIDEOS) - set(SQUEEZED)))
 def test_the_rate_falls_epoch_by_epoch_in_cycles_of_a_hundred(preset):
     train = read_recipe(preset).train
     steps = steps_of(TRAINING_VIDEOS, batch=train.batch, epochs=train.epochs)

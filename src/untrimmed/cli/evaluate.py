@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from untrimmed.recipes.recipe import ClassScores
     from untrimmed.runs.scoring import Scored
 
 
@@ -37,7 +38,10 @@ def run(
     ] = None,
     class_scores: Annotated[
         Path | None,
-        typer.Option(help="Labels from a classifier of whole videos: JSON, scores by video."),
+        typer.Option(
+            help="Labels from a classifier of whole videos: JSON, scores by video. A run that has"
+            " such a classifier is scored by its own, too."
+        ),
     ] = None,
     top_classes: Annotated[int, typer.Option(min=1, help="Labels for each detection, then.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -70,7 +74,8 @@ def run(
             as_json=as_json,
         )
     elif run is not None and annotations is None and detections is None:
-        _evaluated(run, split=split, weights=weights)
+        scores = None if class_scores is None else _of_others(class_scores, classes=top_classes)
+        _evaluated(run, split=split, weights=weights, class_scores=scores)
     else:
         raise ConfigError("give the folder of a run, or both --annotations and --detections")
 
@@ -89,7 +94,16 @@ def _shown(result: Scored, *, as_json: bool) -> None:
     ended({}, result.faults)
 
 
-def _evaluated(run: Path, *, split: str | None, weights: Path | None) -> None:
+def _of_others(file: Path, *, classes: int) -> ClassScores:
+    """Class scores as AFSD and TALLFormer take them."""
+    from untrimmed.recipes.recipe import ClassScores
+
+    return ClassScores(file=file, classes=classes, most=None, combine="product")
+
+
+def _evaluated(
+    run: Path, *, split: str | None, weights: Path | None, class_scores: ClassScores | None
+) -> None:
     from untrimmed.cli.options import ended
     from untrimmed.cli.watch import watch
     from untrimmed.report.table import recall_lines, score_table
@@ -97,7 +111,11 @@ def _evaluated(run: Path, *, split: str | None, weights: Path | None) -> None:
     from untrimmed.runs.folder import RunFolder
 
     folder = RunFolder(run)
-    result = watch(evaluate(folder, split=split, weights=weights))
+    result = watch(evaluate(folder, split=split, weights=weights, class_scores=class_scores))
+    if result.own_classes is not None:
+        typer.echo("by the classes that it says itself:")
+        typer.echo(score_table(result.own_classes, style="text"))
+        typer.echo("by the class scores of others:")
     typer.echo(score_table(result.scores, style="text"))
     if result.recall is not None:
         typer.echo(recall_lines(result.recall))

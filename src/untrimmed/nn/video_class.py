@@ -112,14 +112,38 @@ class VideoClassHead(nn.Module):
             missed = F.cross_entropy(logits, wanted, reduction="none")
         return {**losses, "video_class": mean_over_all(missed)}
 
+    def proposals(self, raw: Raw) -> Candidates:
+        """Candidates of the head, of no class, for a classifier of others."""
+        return self.head.candidates(raw.located)
+
     def candidates(self, raw: Raw) -> Candidates:
         """Those of the head, as candidates of the likeliest classes, by the product of scores."""
-        located = self.head.candidates(raw.located)
+        located = self.proposals(raw)
         # Deviates: no class is none of the likeliest; the authors take it for the last class.
         classes = _full(raw.logits).softmax(-1)[:, 1:]  # (B, K)
         best = classes.topk(min(self.config.likeliest, classes.shape[1]), dim=1)
         likely = torch.zeros_like(classes).scatter(1, best.indices, best.values)
         return located._replace(scores=located.scores * likely[:, None])  # (B, N, K)
+
+
+class Unclassified(nn.Module):
+    """A head of which the classes are not heard: its candidates are those of a single class."""
+
+    def __init__(self, head: VideoClassHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, pyramid: Pyramid) -> Raw:
+        raw: Raw = self.head(pyramid)
+        return raw
+
+    def loss(self, raw: Raw, targets: Sequence[Targets]) -> Losses:
+        """Losses of the head, its classes included."""
+        return self.head.loss(raw, targets)
+
+    def candidates(self, raw: Raw) -> Candidates:
+        """What the head finds, of no class."""
+        return self.head.proposals(raw)
 
 
 def _mean(x: Padded) -> Float[Tensor, "B C"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -20,12 +20,12 @@ from untrimmed.metrics import protocols
 from untrimmed.metrics.average_precision import Scores, precision_recall
 from untrimmed.metrics.recall import TopRecall
 from untrimmed.nn.detector import Detector
-from untrimmed.recipes.recipe import Recipe
+from untrimmed.recipes.recipe import ClassScores, Recipe
 from untrimmed.report.charts import NamedCurve
 from untrimmed.report.html import Report, VideoEntry, write_report
 from untrimmed.runs.dataset import OpenData, readable, split_of
 from untrimmed.runs.folder import RunFolder
-from untrimmed.runs.networks import device_here
+from untrimmed.runs.networks import classes_itself, device_here, unclassified
 from untrimmed.runs.opening import open_data
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.runs.scoring import protocol_of, recall_by_multiple
@@ -45,6 +45,8 @@ class Evaluation:
         detections: by video.
         failed: what is wrong with each video that could not be read; it is not scored.
         recall: Recall@kx, where the recipe's protocol has it.
+        own_classes: scores of the same videos by the detector's own classifier of videos, where
+            `scores` are by that of others.
     """
 
     split: str
@@ -52,6 +54,7 @@ class Evaluation:
     detections: dict[str, Detections]
     failed: dict[str, str]
     recall: TopRecall | None = None
+    own_classes: Scores | None = None
 
 
 def detect_all(
@@ -69,7 +72,10 @@ def detect_all(
         FormatError: if they cannot be read.
     """
     classes = recipe.class_scores
-    shown = None if classes is None else read_class_scores(classes.file)
+    names = data.annotations.classes
+    shown = None if classes is None else read_class_scores(classes.file, classes=names)
+    if classes is not None:
+        detector = unclassified(detector)
     found: dict[str, Detections] = {}
     for number, video in enumerate(videos, start=1):
         try:
@@ -150,7 +156,11 @@ def told_apart(recipe: Recipe, classes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def evaluate(
-    folder: RunFolder, *, split: str | None = None, weights: Path | None = None
+    folder: RunFolder,
+    *,
+    split: str | None = None,
+    weights: Path | None = None,
+    class_scores: ClassScores | None = None,
 ) -> Job[Evaluation]:
     """Score a trained run on a split; the folder gets detections, scores and a report.
 
@@ -159,11 +169,15 @@ def evaluate(
     Args:
         split: the recipe's test split if not given.
         weights: those of the folder if not given.
+        class_scores: of others; those of the recipe if not given.  With them a detector that has a
+            classifier of videos detects twice, for its own has scores of its own.
 
     Raises:
         UserError: if the folder holds no trained run, or the data cannot be read.
     """
     recipe = folder.read_recipe()
+    if class_scores is not None:
+        recipe = replace(recipe, class_scores=class_scores)
     split = split or recipe.data.splits.test
     data = open_data(recipe, splits=[split])
     truth = split_of(data.annotations, split, setting="data.splits.test")
@@ -175,15 +189,22 @@ def evaluate(
     found = yield from detect_all(
         detector, data, readable(data, truth), recipe=recipe, device=device
     )
+    own = None
+    if recipe.class_scores is not None and classes_itself(detector):
+        without = replace(recipe, class_scores=None)
+        videos = [truth.videos[id] for id in found]
+        others = yield from detect_all(detector, data, videos, recipe=without, device=device)
+        own = score(without, truth, others)
     result = Evaluation(
         split,
         score(recipe, truth, found),
         found,
         data.failed,
         recall(recipe, truth, found),
+        own,
     )
-    write_evaluation(folder, result, truth, data=data)
-    if weights is None and split == recipe.data.splits.validation:
+    write_evaluation(folder, result, truth, data=data, recipe=recipe)
+    if weights is None and class_scores is None and split == recipe.data.splits.validation:
         keep(threshold(recipe, truth, found, split=split), folder.path)
     return result
 
@@ -199,11 +220,10 @@ def _check_same(folder: RunFolder, classes: tuple[str, ...]) -> None:
 
 
 def write_evaluation(
-    folder: RunFolder, result: Evaluation, truth: Annotations, *, data: OpenData
+    folder: RunFolder, result: Evaluation, truth: Annotations, *, data: OpenData, recipe: Recipe
 ) -> None:
     """Detections as JSON and CSV, scores as JSON, and the page to look at."""
     detections = folder.detections(result.split)
-    recipe = folder.read_recipe()
     actions, classes = _scored(recipe, truth, result.detections)
     activitynet.write_detections(result.detections, classes, detections)
     csv.write_detections(result.detections, classes, detections.with_suffix(".csv"))
@@ -247,17 +267,24 @@ def write_evaluation(
 
 def _plain(result: Evaluation) -> dict[str, object]:
     """Scores as JSON; a class without actions has null."""
-    table = result.scores
+    own = result.own_classes
     return {
         "split": result.split,
         "videos": len(result.detections),
         "failed": result.failed,
         "protocol": result.scores.protocol,
-        "average_mAP": table.average,
-        "mAP": dict(zip(map(str, table.tious), table.mean_ap.tolist(), strict=True)),
+        **_table(result.scores),
+        **({} if result.recall is None else {"recall": recall_by_multiple(result.recall)}),
+        **({} if own is None else {"own_classes": _table(own)}),
+    }
+
+
+def _table(scores: Scores) -> dict[str, object]:
+    return {
+        "average_mAP": scores.average,
+        "mAP": dict(zip(map(str, scores.tious), scores.mean_ap.tolist(), strict=True)),
         "AP": {
             name: [None if value != value else value for value in column]
-            for name, column in zip(table.classes, table.ap.T.tolist(), strict=True)
+            for name, column in zip(scores.classes, scores.ap.T.tolist(), strict=True)
         },
-        **({} if result.recall is None else {"recall": recall_by_multiple(result.recall)}),
     }

@@ -10,6 +10,7 @@ import torch
 from untrimmed.core.errors import ConfigError
 from untrimmed.data.windows import WindowShape
 from untrimmed.nn.detector import Detector
+from untrimmed.nn.video_class import Unclassified, VideoClassHead
 from untrimmed.recipes.data import VideoData
 from untrimmed.recipes.recipe import Recipe
 
@@ -46,6 +47,25 @@ def build_detector(
             )
     torch.manual_seed(recipe.seed)
     return cast(Detector, model.build(told_apart, cells=data.cells, channels=channels))
+
+
+def classes_itself(detector: Detector) -> bool:
+    """Whether it has a classifier of whole videos, beside a head that finds actions of no class."""
+    return isinstance(detector.head, VideoClassHead)
+
+
+def unclassified(detector: Detector) -> Detector:
+    """The same network, its classifier of videos unheard; as it is if it has none."""
+    head = detector.head
+    if not isinstance(head, VideoClassHead):
+        return detector
+    same = Detector(
+        detector.encoder,
+        detector.temporal,
+        Unclassified(head),
+        clips_at_once=detector.clips_at_once,
+    )
+    return same.train(detector.training)
 
 
 def window_shape(data: VideoData, *, stride: int) -> WindowShape:

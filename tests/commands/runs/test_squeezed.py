@@ -1,5 +1,7 @@
 """Whole videos as windows of their own: trained on, scored, detected in, prepared, looked at."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from safetensors.torch import load_file
 
 from untrimmed.core.errors import ConfigError
 from untrimmed.core.rate import Squeezed
-from untrimmed.recipes.recipe import read_recipe
+from untrimmed.recipes.recipe import ClassScores, read_recipe
 from untrimmed.runs.detection import detect
 from untrimmed.runs.evaluation import evaluate
 from untrimmed.runs.folder import RunFolder
@@ -121,6 +123,37 @@ def test_detections_are_of_the_two_likeliest_classes_and_lie_in_their_video(trai
         assert found.segments_s.min() >= 0
         assert found.segments_s.max() <= data.media(id).duration_s
         assert found.segments_s.max() > 0.5 * data.media(id).duration_s
+
+
+@pytest.fixture
+def class_scores(trained, tmp_path):
+    """The third class for every video, then the first."""
+    classes = len(trained.read_classes())
+    videos = open_videos(trained.read_recipe(), splits=["testing"]).annotations.videos
+    rows = {id: [0.25, 0, 0.5] + [0] * (classes - 3) for id in videos}
+    (tmp_path / "scores.json").write_text(json.dumps({"results": rows}))
+    return ClassScores(file=tmp_path / "scores.json", classes=2, most=None, combine="product")
+
+
+def test_classes_of_others_are_scored_beside_those_it_says_itself(trained, class_scores):
+    own = finish(evaluate(trained))
+    both = finish(evaluate(trained, class_scores=class_scores))
+    written = json.loads(trained.scores("testing").read_text())
+    assert both.own_classes.mean_ap.tolist() == own.scores.mean_ap.tolist()
+    assert own.own_classes is None
+    assert written["own_classes"]["average_mAP"] == own.scores.average
+    assert written["average_mAP"] == both.scores.average
+
+
+def test_classes_of_others_multiply_what_is_found_of_no_class(trained, class_scores):
+    own = finish(evaluate(trained)).detections
+    for id, found in finish(evaluate(trained, class_scores=class_scores)).detections.items():
+        assert set(found.labels.tolist()) == {0, 2}
+        first, third = found[found.labels == 0], found[found.labels == 2]
+        assert first.segments_s.tolist() == third.segments_s.tolist()
+        assert (2 * first.scores).tolist() == third.scores.tolist()
+        likelier = own[id][own[id].labels == own[id].labels[0]]
+        assert likelier.segments_s.tolist() == third.segments_s.tolist()
 
 
 def test_a_new_video_is_detected_in_as_in_evaluation(trained, tmp_path):
