@@ -92,7 +92,7 @@ SMALL = Encoder(
     stride=2,
     fps=10.0,
     clip_frames=16,
-    short_side=64,
+    short_side=48,
     forms=True,
 )
 

@@ -31,7 +31,10 @@ _THIN = 32  # columns below which a row says too little to be left out
 _WIDEST_STACK = 512
 _FEWEST_LEVELS, _MOST_LEVELS = 4, 8
 _LONGEST, _LONGEST_ON_CPU = 4608, 2304
-_BATCH_CELLS = 2304
+_BATCH_CELLS, _MOST_WINDOWS = 2304, 4
+_CELL_S = 3.7e-4  # of a core of 2023, with 256 channels (docs/results.md)
+_RATES = {512: 1.0e-4, 256: 3.0e-4, 128: 1.0e-3}
+_LEAST_STEPS, _MOST_STEPS, _LEAST_EPOCHS = 600, 6000, 25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +99,7 @@ def feature_plan(survey: Survey, rows: FeatureRows, machine: Machine, *, data: T
     return {
         "data": {**data, **_data(survey, rows, cells)},
         "model": _model(survey, rows, cells, machine),
-        "train": _train(survey, cells),
+        "train": _train(survey, rows, cells, machine),
         "detect": {"suppression": _suppression(survey)},
     }
 
@@ -162,16 +165,18 @@ def _where(rows: FeatureRows, cells: Cells) -> str:
 
 
 def _model(survey: Survey, rows: FeatureRows, cells: Cells, machine: Machine) -> Tree:
-    many = survey.facts.actions >= 1500 and sum(rows.columns) >= 512
-    width = 512 if many and machine.gpu_gib else 256
+    numbers = _numbers(rows, cells)
+    width = width_for(numbers, survey.facts.actions, machine)
     ranges = [[0.0, 4.0], *([2.0**n, 2.0 ** (n + 1)] for n in range(2, cells.levels + 1))]
     ranges[-1][1] = 10000.0
     return {
         "name": Chosen("actionformer", "Made for features; trains in minutes without a GPU."),
         "width": Chosen(
             width,
-            f"{sum(rows.columns)} numbers of a row, {survey.facts.actions} actions to learn from:"
-            + (" the published width." if width == 512 else " half the published width is enough."),
+            f"{numbers} numbers of a cell, {survey.facts.actions} actions to learn from:"
+            + {512: " the published width.", 256: " half the published width.", 128: " few."}[
+                width
+            ],
         ),
         "branch_layers": Chosen(
             cells.levels - 1,
@@ -194,22 +199,39 @@ def _model(survey: Survey, rows: FeatureRows, cells: Cells, machine: Machine) ->
     }
 
 
-def _train(survey: Survey, cells: Cells) -> Tree:
+def width_for(numbers: int, actions: int, machine: Machine) -> int:
+    """Channels of the network: no wider than what a cell holds, and what there is to learn from."""
+    if actions >= 1500 and numbers >= 512 and machine.gpu_gib:
+        return 512
+    return 128 if numbers < _THIN and actions < 1500 else 256
+
+
+def _numbers(rows: FeatureRows, cells: Cells) -> int:
+    """Of a cell, of all sets together."""
+    return sum(
+        files.width(columns) for files, columns in zip(cells.files, rows.columns, strict=True)
+    )
+
+
+def _train(survey: Survey, rows: FeatureRows, cells: Cells, machine: Machine) -> Tree:
+    width = width_for(_numbers(rows, cells), survey.facts.actions, machine)
     videos, actions = survey.facts.videos, survey.facts.actions
     batch = batch_for(cells.window, videos)
-    steps = steps_for(actions)
-    epochs = max(10, math.ceil(steps * batch / videos))
+    steps = steps_for(actions, videos=videos, batch=batch)
+    epochs = math.ceil(steps * batch / videos)
     return {
         "epochs": Chosen(
             epochs,
             f"{epochs * videos // batch} steps of {batch} of {videos} videos; about {steps} are"
-            f" enough for {actions} actions.",
+            f" enough for {actions} actions."
+            + _minutes(epochs * videos * cells.window, width, machine),
         ),
         "batch": Chosen(
             batch, f"{batch} windows of {cells.window} cells; more cells in a step gain nothing."
         ),
         "optimizer": Chosen(
-            {"kind": "adamw", "lr": 3.0e-4, "weight_decay": 0.05}, "ActionFormer's, for this width."
+            {"kind": "adamw", "lr": _RATES[width], "weight_decay": 0.05},
+            "ActionFormer's for 512 channels is 1e-4; narrower networks bear more.",
         ),
         "schedule": Chosen(
             {
@@ -224,15 +246,24 @@ def _train(survey: Survey, cells: Cells) -> Tree:
     }
 
 
+def _minutes(cells: float, width: int, machine: Machine) -> str:
+    """How long so many cells take to learn from, where no GPU helps."""
+    if machine.gpu_gib is not None:
+        return ""
+    minutes = cells * _CELL_S * (width / 256) ** 1.5 / 60
+    return f" Some {max(1, round(minutes))} minutes of one core."
+
+
 def batch_for(window: int, videos: int) -> int:
-    """Windows of a step: two long ones, or more short ones while every epoch has some steps."""
-    fit = min(max(2, round(_BATCH_CELLS / window)), 16)
-    return max(1, min(fit, videos // 4, 16)) if videos >= 8 else max(1, min(2, videos))
+    """Windows of a step: two long ones or four short ones, if there are so many videos."""
+    fit = min(max(2, round(_BATCH_CELLS / window)), _MOST_WINDOWS)
+    return max(1, min(fit, videos // 2))
 
 
-def steps_for(actions: int) -> int:
-    """Steps of a training: more to learn takes longer, within bounds."""
-    return int(min(max(1.5 * actions, 600), 6000))
+def steps_for(actions: int, *, videos: int, batch: int) -> int:
+    """Steps of a training: more to learn takes longer, within bounds; every video is seen often."""
+    often = _LEAST_EPOCHS * videos / batch
+    return int(min(max(1.5 * actions, often, _LEAST_STEPS), max(_MOST_STEPS, 10 * videos / batch)))
 
 
 def _suppression(survey: Survey) -> Tree:

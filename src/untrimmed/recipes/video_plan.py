@@ -25,6 +25,7 @@ _RATES = (5.0, 6.0, 7.5, 8.0, 10.0, 12.0, 12.5, 15.0, 20.0, 24.0, 25.0, 30.0, 50
 _LEAST_CELLS, _MOST_CELLS = 64, 256
 _KERNELS = (7, 7, 5, 5, 5, 5, 5)
 _FEWEST_LEVELS = 5
+_PIXEL_S = 4e-7  # of a core of 2023: a small encoder forward and back, and what follows it
 _ALIKE = 1.4  # a window that much longer than a video is mostly padding
 
 
@@ -94,8 +95,10 @@ def video_plan(survey: Survey, files: VideoFiles, machine: Machine, *, data: Tre
     if encoder.weights is not None:
         tree["encoder_weights"] = Chosen({"name": encoder.weights}, "Found in the cache.")
     if encoder.forms:
-        tree["pretrain"] = _pretrain(survey, encoder)
-    tree["train"] = _train(survey, machine, encoder)
+        tree["pretrain"] = _pretrain(survey, files, machine, encoder)
+    clips = timing.clips * _keep(machine)
+    pixels = encoder.clip_frames * math.prod(frame_size(files, encoder))
+    tree["train"] = _train(survey, machine, encoder, pixels_of_a_window=clips * pixels)
     most = min(max(100, 10 * survey.busiest), 2000)
     tree["detect"] = {
         "suppression": Chosen(
@@ -103,6 +106,13 @@ def video_plan(survey: Survey, files: VideoFiles, machine: Machine, *, data: Tre
         )
     }
     return tree
+
+
+def _minutes(pixels: float, machine: Machine) -> str:
+    """How long so many pixels take to learn from with a small encoder, where no GPU helps."""
+    if machine.gpu_gib is not None:
+        return ""
+    return f" Some {max(1, round(pixels * _PIXEL_S / 60))} minutes of one core."
 
 
 def frame_size(files: VideoFiles, encoder: Encoder) -> tuple[int, int]:
@@ -150,7 +160,7 @@ def _data(
             + (
                 f" A clip takes some {encoder.clip_gib:g} GiB of {machine.gpu_gib:.0f}."
                 if machine.gpu_gib
-                else " Without a GPU a step takes a quarter of the time."
+                else " The paper's least, for a step without a GPU takes long."
             ),
         ),
         "augment": Chosen(_augment(survey, encoder), _why_augment(survey)),
@@ -167,7 +177,7 @@ def _data(
 
 
 def _keep(machine: Machine) -> float:
-    return 0.25 if machine.gpu_gib is None or machine.gpu_gib < 16 else 0.4
+    return 0.15 if machine.gpu_gib is None or machine.gpu_gib < 16 else 0.3
 
 
 def _augment(survey: Survey, encoder: Encoder) -> dict[str, Any]:
@@ -217,29 +227,38 @@ def _model(survey: Survey, encoder: Encoder, timing: Timing) -> Tree:
     }
 
 
-def _pretrain(survey: Survey, encoder: Encoder) -> Tree:
-    del survey
+def _pretrain(survey: Survey, files: VideoFiles, machine: Machine, encoder: Encoder) -> Tree:
     public = encoder.weights is not None
+    actions = survey.facts.actions
+    classes = sum(one.actions > 0 for one in survey.facts.classes)
+    steps = 600 if public else int(min(max(100 * classes + 1.5 * actions, 600), 2400))
+    batch, pixels = 16, encoder.clip_frames * math.prod(frame_size(files, encoder))
     return {
         "steps": Chosen(
-            600 if public else 1800,
-            "Batches of short clips on which the encoder learns what happens, before it detects.",
+            steps,
+            f"Batches of short clips of {actions} actions, {classes} classes, and what is between"
+            " them, on which the encoder learns what happens before it detects."
+            + _minutes(steps * batch * pixels, machine),
         ),
-        "batch": 16,
+        "batch": batch,
         "optimizer": {"lr": 3.0e-4 if public else 2.0e-3, "weight_decay": 0.05},
         "schedule": {"kind": "cosine", "warmup_steps": 50},
     }
 
 
-def _train(survey: Survey, machine: Machine, encoder: Encoder) -> Tree:
+def _train(
+    survey: Survey, machine: Machine, encoder: Encoder, *, pixels_of_a_window: float
+) -> Tree:
     videos, actions = survey.facts.videos, survey.facts.actions
     batch = max(1, min(4, videos // 2))
-    steps = steps_for(actions)
-    epochs = max(10, math.ceil(steps * batch / videos))
+    steps = steps_for(actions, videos=videos, batch=batch)
+    epochs = math.ceil(steps * batch / videos)
     steps = epochs * videos // batch
     return {
         "epochs": Chosen(
-            epochs, f"{steps} steps: a window of each of {videos} videos is an epoch."
+            epochs,
+            f"{steps} steps: a window of each of {videos} videos is an epoch."
+            + _minutes(steps * batch * pixels_of_a_window, machine),
         ),
         "batch": batch,
         "optimizer": Chosen(

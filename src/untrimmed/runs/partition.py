@@ -150,5 +150,9 @@ def _of_given(annotations: Annotations, splits: Splits, group_of: dict[str, str]
 def _how_parted(parts: dict[str, tuple[str, ...]], groups: int, file: Path) -> str:
     sizes = ", ".join(f"{len(ids)} {part}" for part, ids in parts.items())
     videos = sum(map(len, parts.values()))
-    together = f", groups of a name kept together ({groups})" if groups < videos else ""
-    return f"the annotations have no splits; parted into {sizes}{together}: {file}"
+    together = (
+        f", {groups} groups by name kept together"
+        if groups < videos
+        else "; if several are of one recording or person, say so by --groups"
+    )
+    return f"the annotations have no splits; parted into {sizes}{together} ({file})"
