@@ -59,9 +59,12 @@ def written(tmp_path):
 def test_the_data_say_what_was_found(written):
     data = json.loads(written(report()).scripts["data"])
     (video,) = data["videos"]
-    assert video["detections"] == [[5.0, 6.0, 1, 0.9, 0.0, 0], [1.235, 3.0, 0, 0.25, 0.883, 0]]
+    (found,) = video["found"]
+    assert found["detections"] == [[5.0, 6.0, 1, 0.9, 0.0, 0], [1.235, 3.0, 0, 0.25, 0.883, 0]]
     assert video["actions"] == [[1.0, 3.0, 0, 0]]
-    assert video["fates"][data["tious"].index(0.5)] == [[1, 0]]
+    half = data["tious"].index(0.5)
+    assert found["fates"][half] == [[1, 0]]
+    assert found["kinds"][half] == "50"  # background, true positive
 
 
 def test_text_from_outside_stays_text(written):
@@ -113,7 +116,7 @@ def test_a_report_without_ground_truth_has_no_table(written):
 def test_scores_outside_of_one_widen_the_slider(written):
     detections = Detections([(0, 1), (0, 1)], [0, 0], [-2.5, 7.1])
     page = written(report(videos=(entry(detections=detections),)))
-    assert json.loads(page.scripts["data"])["scores"] == [-3, 8]
+    assert json.loads(page.scripts["data"])["scores"] == [[-3, 8]]
 
 
 @pytest.mark.parametrize(

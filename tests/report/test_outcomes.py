@@ -3,7 +3,16 @@ import numpy as np
 from untrimmed.core.actions import Actions
 from untrimmed.core.detections import Detections
 from untrimmed.metrics.average_precision import average_precision
-from untrimmed.report.outcomes import EXCUSED, FALSE_ALARM, best_overlap, outcomes
+from untrimmed.metrics import errors
+from untrimmed.metrics.errors import Kind, error_profile
+from untrimmed.report.outcomes import (
+    EXCUSED,
+    FALSE_ALARM,
+    best_overlap,
+    kinds,
+    outcomes,
+    outcomes_of_any_class,
+)
 
 ACTIONS = Actions([(0, 10), (20, 30), (40, 50)], [0, 0, 1], [0, 0, 1])
 
@@ -58,3 +67,38 @@ def test_best_overlap_looks_at_the_class_and_at_actions_that_count():
 
 def test_best_overlap_without_actions_is_none():
     assert best_overlap(Detections([(0, 1)], [0], [1.0]), Actions.none()).tolist() == [0.0]
+
+
+def test_the_surest_takes_an_action_whatever_it_calls_it():
+    actions = {"v": Actions([(0, 10), (20, 30)], [0, 1])}
+    found = {"v": Detections([(0, 10), (0, 9), (20, 30)], [0, 1, 0], [0.3, 0.9, 0.5])}
+    called = outcomes_of_any_class(actions, found, tious=[0.5])["v"][0]
+    assert called.tolist() == [FALSE_ALARM, 0, 1]
+
+
+def test_an_excused_detection_has_no_kind():
+    detections = Detections([(40, 50), (0, 10)], [1, 0], [0.5, 0.4])
+    taken = outcomes({"v": ACTIONS}, {"v": detections}, tious=[0.5], classes=2)["v"]
+    assert kinds(ACTIONS, detections, taken, tious=[0.5]).tolist() == [
+        [errors.EXCUSED, Kind.TRUE_POSITIVE]
+    ]
+
+
+def test_kinds_are_counted_as_the_profile_of_errors_counts_them():
+    random = np.random.default_rng(5)
+    start = random.uniform(0, 80, 12)
+    actions = Actions(np.stack([start, start + 6], 1), np.arange(12) % 3)
+    start = random.uniform(0, 80, 30)
+    detections = Detections(
+        np.stack([start, start + random.uniform(2, 9, 30)], 1),
+        np.arange(30) % 3,
+        random.uniform(0, 1, 30),
+    )
+    tious = [0.2, 0.6]
+    taken = outcomes({"v": actions}, {"v": detections}, tious=tious, classes=3)["v"]
+    told = kinds(actions, detections, taken, tious=tious)
+    # Ten detections of each class of four actions: none is beyond the bands of the profile.
+    profile = error_profile({"v": actions}, {"v": detections}, tious=tious)
+    assert [np.bincount(row, minlength=6).tolist() for row in told] == (
+        profile.counts.sum(axis=1).tolist()
+    )

@@ -1,10 +1,17 @@
 """The page in a browser, opened from the disk as its reader does."""
 
-import shutil
-
 import numpy as np
 import pytest
 
+from tests.report.browsing import (
+    PLAYER,
+    bar,
+    detections_drawn,
+    seeked,
+    set_threshold,
+    totals,
+    wait_until,
+)
 from untrimmed.core.actions import Actions
 from untrimmed.core.detections import Detections
 from untrimmed.metrics.average_precision import precision_recall, scores
@@ -30,24 +37,6 @@ DETECTIONS = {
     NASTY: Detections([(1.0, 1.9), (3.0, 3.5)], [1, 1], [0.7, 0.5]),
     "c": Detections([(1.0, 2.0), (2.0, 3.0), (3.0, 4.0)], [2, 2, 2], [0.2, 0.75, 0.15]),
 }
-PLAYER = "document.getElementById('player')"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    executable = next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -76,71 +65,10 @@ def full(make_video, tmp_path_factory):
 
 
 @pytest.fixture
-def opened(browser):
-    """Opens a file; afterwards there must be no complaint and no request beyond the disk."""
-    complaints, requests, pages = [], [], []
-
-    def open_page(path, **settings):
-        page = browser.new_page(**({"viewport": {"width": 1280, "height": 900}} | settings))
-        page.set_default_timeout(10_000)
-        pages.append(page)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for page in pages:
-        assert page.evaluate("window.hacked") is None
-        page.close()
-    assert complaints == []
-    assert [url for url in requests if url.partition(":")[0] not in ("file", "blob", "data")] == []
-
-
-@pytest.fixture
 def page(opened, full):
     page = opened(full)
     wait_until(page, f"{PLAYER}.readyState >= 2")
     return page
-
-
-def wait_until(page, condition):
-    """Playwright's own waiting evaluates strings in the page, which its policy forbids."""
-    page.evaluate(
-        """() => new Promise((resolve, reject) => {
-            const look = tries => {
-                if (CONDITION) resolve();
-                else if (tries) setTimeout(look, 10, tries - 1);
-                else reject(new Error("waited in vain"));
-            };
-            look(1000);
-        })""".replace("CONDITION", condition)
-    )
-
-
-def seeked(page):
-    """Current time once the picture of it is there."""
-    wait_until(page, f"!{PLAYER}.seeking && {PLAYER}.readyState >= 2")
-    return page.evaluate(f"{PLAYER}.currentTime")
-
-
-def bar(page, kind, number):
-    return page.locator(f"#lanes .{kind}[data-n='{number}']")
-
-
-def detections_drawn(page):
-    return page.locator("#lanes .detection").count()
-
-
-def set_threshold(page, value):
-    page.locator("#threshold").fill(str(value))
-    wait_until(page, f"document.getElementById('threshold-value').textContent === '{value:.2f}'")
-
-
-def totals(page):
-    names = page.locator("#totals dt").all_inner_texts()
-    return dict(zip(names, page.locator("#totals dd").all_inner_texts(), strict=True))
 
 
 def test_a_click_on_a_detection_seeks_to_its_start(page):

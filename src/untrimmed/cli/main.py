@@ -23,7 +23,9 @@ from untrimmed.cli import (
     plan,
     prepare,
     pretrain,
+    report,
     train,
+    view,
     weights,
 )
 from untrimmed.core.errors import UserError
@@ -49,6 +51,8 @@ for verb in (
     evaluate,
     analyze,
     detect,
+    view,
+    report,
     convert,
     class_scores,
     import_,

@@ -25,6 +25,32 @@ SetOption = Annotated[
     typer.Option("--set", metavar="SETTING=VALUE", help="Change a setting; may be repeated."),
 ]
 
+SeenArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN_OR_RESULTS",
+        help="Folder of a run, output folder of `untrimmed detect`, or a file of detections.",
+        show_default=False,
+    ),
+]
+OtherArgument = Annotated[
+    Path | None,
+    typer.Argument(help="Another one to compare it with.", show_default=False),
+]
+TruthOption = Annotated[
+    Path | None, typer.Option("--annotations", help="What happens; that of the run if not given.")
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option("--format", help="Of the annotations; by the file's ending if not given."),
+]
+SplitOption = Annotated[
+    str | None, typer.Option("--split", help="Split of the annotations; the run's test split.")
+]
+MediaOption = Annotated[
+    Path | None, typer.Option("--media", help="Folder of the videos; that of the run.")
+]
+
 
 def chosen_run(recipe: str, run: Path | None) -> RunFolder:
     """The folder of a run, named after its recipe unless given."""

@@ -50,7 +50,8 @@ class Kind(IntEnum):
 ERRORS = tuple(kind for kind in Kind if kind != Kind.TRUE_POSITIVE)
 """The kinds of false positives, in the order of `ErrorProfile.gains`."""
 
-_EXCUSED = -1
+EXCUSED = -1
+"""In the place of a `Kind`: hits nothing but an ignored action, and so makes no error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +146,8 @@ def error_profile(
         own, most = overlaps.of(some)
         if not own_class_first:
             own = np.where(own >= most, own, 0.0)
-        kinds = _kinds(some, own=own, most=most, tious=thresholds)[:, : BANDS * some.actions]
+        kinds = kinds_of(some.hit >= 0, some.excused, own=own, most=most, tious=thresholds)
+        kinds = kinds[:, : BANDS * some.actions]
         band = np.arange(kinds.shape[1]) // some.actions
         for kind in Kind:
             t, d = np.nonzero(kinds == kind)
@@ -161,6 +163,34 @@ def error_profile(
     mean_ap = ap.mean(axis=0)
     gains = ap_without.mean(axis=0) - mean_ap[:, None]
     return ErrorProfile(tuple(tious), counts, mean_ap, gains)
+
+
+def kinds_of(
+    hit: Bool[np.ndarray, "T D"],
+    excused: Bool[np.ndarray, "T D"],
+    *,
+    own: Float64[np.ndarray, " D"],
+    most: Float64[np.ndarray, " D"],
+    tious: Float64[np.ndarray, " T"],
+) -> Int64[np.ndarray, "T D"]:
+    """The `Kind` of each detection, or `EXCUSED`; of several that fit, the first below.
+
+    Args:
+        hit, excused: what `metrics.matching` says.
+        own, most: largest tIoU with an action of its class, and with any.
+    """
+    limit = tious[:, None]
+    cases = (
+        (excused, EXCUSED),
+        (hit, Kind.TRUE_POSITIVE),
+        (own >= limit, Kind.DOUBLE_DETECTION),
+        (most >= limit, Kind.WRONG_LABEL),
+        (np.broadcast_to(own >= NEARBY, hit.shape), Kind.LOCALIZATION),
+        (np.broadcast_to(most >= NEARBY, hit.shape), Kind.CONFUSION),
+    )
+    return np.select(
+        [case for case, _ in cases], [int(kind) for _, kind in cases], int(Kind.BACKGROUND)
+    ).astype(np.int64)
 
 
 def classes_with_actions(actions: Mapping[str, Actions]) -> list[int]:
@@ -233,25 +263,3 @@ class _Overlaps:
         """With its own class and with any, in the order of `found`."""
         place = self._first[found.video] + found.position
         return self._own[place], self._most[place]
-
-
-def _kinds(
-    found: Matches,
-    *,
-    own: Float64[np.ndarray, " D"],
-    most: Float64[np.ndarray, " D"],
-    tious: Float64[np.ndarray, " T"],
-) -> Int64[np.ndarray, "T D"]:
-    """The `Kind` of each detection, or `_EXCUSED`; of several that fit, the first below."""
-    limit = tious[:, None]
-    cases = (
-        (found.excused, _EXCUSED),
-        (found.hit >= 0, Kind.TRUE_POSITIVE),
-        (own >= limit, Kind.DOUBLE_DETECTION),
-        (most >= limit, Kind.WRONG_LABEL),
-        (np.broadcast_to(own >= NEARBY, found.hit.shape), Kind.LOCALIZATION),
-        (np.broadcast_to(most >= NEARBY, found.hit.shape), Kind.CONFUSION),
-    )
-    return np.select(
-        [case for case, _ in cases], [int(kind) for _, kind in cases], int(Kind.BACKGROUND)
-    ).astype(np.int64)

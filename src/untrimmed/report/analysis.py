@@ -24,28 +24,13 @@ from untrimmed.metrics.errors import ERRORS, ErrorProfile, Kind
 from untrimmed.metrics.sensitivity import Groups, Missed
 from untrimmed.report import palette
 from untrimmed.report.escaping import text
+from untrimmed.report.kinds import COLOURS, MEANINGS, kind_name
 from untrimmed.report.palette import colour, colour_name
 from untrimmed.report.table import percent
 
 _WIDTH, _HEIGHT = 620.0, 220.0  # of the area of bars
 _LEFT, _TOP, _BOTTOM = 40.0, 18.0, 44.0
 _FONT = 'font-family="Helvetica Neue, Arial, sans-serif" font-size="11"'
-
-_COLOURS = {
-    Kind.TRUE_POSITIVE: 2,
-    Kind.DOUBLE_DETECTION: 0,
-    Kind.WRONG_LABEL: 4,
-    Kind.LOCALIZATION: 5,
-    Kind.CONFUSION: 1,
-    Kind.BACKGROUND: 3,
-}  # of the palette: the first eight differ most
-_MEANINGS = {
-    Kind.DOUBLE_DETECTION: "overlaps an action of its class well, which a surer one has hit",
-    Kind.WRONG_LABEL: "overlaps an action of another class well",
-    Kind.LOCALIZATION: "overlaps an action of its class a little",
-    Kind.CONFUSION: "overlaps an action of another class a little",
-    Kind.BACKGROUND: "overlaps hardly anything",
-}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,7 +73,7 @@ def write_analysis(analysis: Analysis, path: Path) -> None:
         kinds="".join(_key()),
         profile_table=_profile_table(profile),
         impact=impact_svg(profile),
-        meanings="".join(_pair(_name(kind), words) for kind, words in _MEANINGS.items()),
+        meanings="".join(_pair(kind_name(kind), words) for kind, words in MEANINGS.items()),
         sensitivity=groups_svg(analysis.sensitivity, title="Normalised mAP by bucket"),
         spread=spread_svg(analysis.sensitivity),
         sensitivity_table="".join(_groups_table(some) for some in analysis.sensitivity),
@@ -111,11 +96,11 @@ def profile_svg(profile: ErrorProfile) -> str:
         for kind, share in zip(Kind, row, strict=True):
             if not share > 0:  # nor NaN, of a band without detections
                 continue
-            label = _COLOURS[kind]
+            label = COLOURS[kind]
             lines.append(
                 f'<rect class="part {colour_name(label)}" fill="{colour(label)}" x="{x:.1f}"'
                 f' y="{_y(base + share, 1.0):.1f}" width="{0.76 * step:.1f}"'
-                f' height="{_HEIGHT * share:.1f}"><title>{band + 1}G, {text(_name(kind))}:'
+                f' height="{_HEIGHT * share:.1f}"><title>{band + 1}G, {text(kind_name(kind))}:'
                 f" {percent(share)} %</title></rect>"
             )
             base += share
@@ -126,7 +111,7 @@ def profile_svg(profile: ErrorProfile) -> str:
 def impact_svg(profile: ErrorProfile) -> str:
     """What each kind of error costs, in points of average normalised mAP."""
     bars = [
-        _Bar(_name(kind), gain, colour=_COLOURS[kind])
+        _Bar(kind_name(kind), gain, colour=COLOURS[kind])
         for kind, gain in zip(ERRORS, profile.impact.tolist(), strict=True)
     ]
     return _bars_svg([_Group("", bars)], title="What each kind of error costs")
@@ -271,10 +256,6 @@ def _label(x: float, words: str, *, y: float, style: str = "tick") -> str:
     )
 
 
-def _name(kind: Kind) -> str:
-    return kind.name.lower().replace("_", " ")
-
-
 def _bounds(characteristic: Characteristic) -> list[str]:
     """What each bucket holds, in words."""
     unit = " s" if characteristic.name == "length" else ""
@@ -290,8 +271,8 @@ def _bounds(characteristic: Characteristic) -> list[str]:
 
 def _key() -> Iterator[str]:
     for kind in Kind:
-        swatch = f'<i class="swatch {colour_name(_COLOURS[kind])}"></i>'
-        yield f"<li>{swatch}{text(_name(kind))}</li>"
+        swatch = f'<i class="swatch {colour_name(COLOURS[kind])}"></i>'
+        yield f"<li>{swatch}{text(kind_name(kind))}</li>"
 
 
 def _pair(name: str, value: str) -> str:
@@ -301,7 +282,7 @@ def _pair(name: str, value: str) -> str:
 def _profile_table(profile: ErrorProfile) -> str:
     return _table(
         "Detections by kind, %",
-        ["rank", *map(_name, Kind)],
+        ["rank", *map(kind_name, Kind)],
         [[f"{band + 1}G", *map(percent, row)] for band, row in enumerate(profile.shares.tolist())],
     )
 

@@ -1,107 +1,67 @@
-"""One page that shows everything: videos, timelines, scores and curves.
+"""One page that shows everything: videos, timelines, scores, errors and curves.
 
 The page is a single file without addresses of other machines: style, script, data and, where they
-fit, videos are inside.  What it does in the browser is in `page/`; here its parts are put
-together, and everything that came from outside is escaped.  A content security policy lets the
-browser run this very script and load nothing but videos.
+fit, videos are inside.  What it does in the browser is in `page/`, what its script reads in
+`page_data`; here its parts are put together, and everything that came from outside is escaped.  A
+content security policy lets the browser run this very script and load nothing but videos.
 
-What the counts and outlines mean is decided here (`outcomes`), once for all thresholds; the
-script only hides what lies below the threshold.
+The same page is written as a file, and served by `server`, which sends videos as they are asked
+for and keeps corrections.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any
+from urllib.parse import quote
 
-from untrimmed.core.actions import Actions
-from untrimmed.core.detections import Detections
 from untrimmed.core.files import written_whole
-from untrimmed.metrics.average_precision import Scores
 from untrimmed.report import palette, results
 from untrimmed.report.charts import NamedCurve
+from untrimmed.report.content import Report, Rival, VideoEntry
 from untrimmed.report.escaping import script_json, text
 from untrimmed.report.media import Embedded, Linked, Missing, Place, placed
-from untrimmed.report.outcomes import FALSE_ALARM, best_overlap, outcomes
-from untrimmed.report.timeline import stacked
+from untrimmed.report.page_data import label_data, page_data
 
-__all__ = ["NamedCurve", "Report", "VideoEntry", "write_report"]
+__all__ = ["Live", "NamedCurve", "Report", "Rival", "VideoEntry", "page", "write_report"]
 
 MAX_EMBEDDED_BYTES = 64 * 2**20
-TIOUS = (0.3, 0.4, 0.5, 0.6, 0.7)
-"""Offered in the page where the report has no scores."""
-
-_SCRIPTS = ("data.js", "player.js", "timeline.js", "lists.js", "report.js", "controls.js")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class VideoEntry:
-    """One video of a report.
-
-    Args:
-        id: its name, once per report.
-        duration_s: its length in seconds, above 0.
-        detections: what was found in it.
-        actions: what happens in it; None if nobody knows, then nothing is judged.
-        media: its file; None gives a timeline without a picture.
-    """
-
-    id: str
-    duration_s: float
-    detections: Detections
-    actions: Actions | None = None
-    media: Path | None = None
+LONG_FACT = 60  # letters, from which it has a line of its own
+_SCRIPTS = (
+    "data.js",
+    "elements.js",
+    "player.js",
+    "labels.js",
+    "timeline.js",
+    "lists.js",
+    "charts.js",
+    "errors.js",
+    "report.js",
+    "editing.js",
+    "controls.js",
+    "live.js",
+    "start.js",
+)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Report:
-    """What a page shows.
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """What a page that is served needs to talk to its server.
 
     Args:
-        title: heads the page.
-        classes: names by label.
-        videos: at least one.
-        scores: average precision of the same classes; none if there is no ground truth.
-        curves: precision over recall, of a class each.
-        facts: shown as a small table, in order: command, date, model and the like.
-
-    Raises:
-        ValueError: if there is no video, an id comes twice, a video has no length, a label has no
-            class, or the scores are of other classes.
+        token: sent with every change, so that no other page can make one.
+        formats: in which annotations can be saved.
+        folder: where corrections are kept, as people call it.
     """
 
-    title: str
-    classes: tuple[str, ...]
-    videos: tuple[VideoEntry, ...]
-    scores: Scores | None = None
-    curves: tuple[NamedCurve, ...] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not self.videos:
-            raise ValueError("a report without videos")
-        if len({video.id for video in self.videos}) < len(self.videos):
-            raise ValueError("a video comes twice in the report")
-        for video in self.videos:
-            if not video.duration_s > 0:
-                raise ValueError(f"video {video.id} lasts {video.duration_s} s")
-            labels = video.detections.labels.tolist()
-            if video.actions is not None:
-                labels += video.actions.labels[~video.actions.ignored].tolist()
-            if labels and not 0 <= min(labels) <= max(labels) < len(self.classes):
-                raise ValueError(
-                    f"video {video.id} has labels from {min(labels)} to {max(labels)},"
-                    f" but the report has {len(self.classes)} classes"
-                )
-        if self.scores is not None and tuple(self.scores.classes) != self.classes:
-            raise ValueError("the scores of the report are of other classes")
+    token: str
+    formats: tuple[str, ...]
+    folder: str
 
 
 def write_report(
@@ -125,31 +85,83 @@ def write_report(
     """
     media = {video.id: video.media for video in report.videos if video.media is not None}
     places = placed(media, path, embed=embed, max_embedded_bytes=max_embedded_bytes)
+    with written_whole(path) as temporary:
+        temporary.write_text(page(report, places), encoding="utf-8", newline="\n")
+
+
+def page(
+    report: Report,
+    places: Mapping[str, Place],
+    *,
+    live: Live | None = None,
+    data: str | None = None,
+) -> str:
+    """The page as text.
+
+    Args:
+        data: what `encoded_data` gives for the report, if it is known already: to judge many
+            detections takes a while.
+        places: of the videos; none are needed if it is served.
+        live: if it is served; then the videos come from `media/ID`, and copies that every browser
+            plays from `media/ID/copy`.
+    """
+    models = [(report.name, report.scores, report.curves)]
+    if report.rival is not None:
+        models.append((report.rival.name, report.rival.scores, report.rival.curves))
     judged = any(video.actions is not None for video in report.videos)
     style = palette.style_rules() + _part("report.css")
     script = "\n".join(['"use strict";(()=>{', *map(_part, _SCRIPTS), "})();"])
-    page = Template(_part("report.html")).substitute(
-        policy=_policy(style=style, script=script),
+    around = {
+        "media": [_address(video, places, live=live is not None) for video in report.videos],
+        "corrections": label_data(report.corrections),
+        "live": None if live is None else asdict(live),
+    }
+    return Template(_part("report.html")).substitute(
+        policy=_policy(style=style, script=script, live=live is not None),
         title=text(report.title),
         style=style,
-        headline="" if report.scores is None else results.headline(report.scores),
+        headline=_by_model(
+            [
+                results.headline(scores, name=name) if scores is not None else ""
+                for name, scores, _ in models
+            ],
+        ),
         facts="".join(_facts(report.facts)),
-        scores=results.table(report.classes, report.scores) if judged or report.scores else "",
-        curves=results.curves(report.curves, report.classes) if report.curves else "",
-        data=script_json(_data(report, places)),
+        scores=_by_model(
+            [
+                results.table(report.classes, scores) if judged or scores else ""
+                for _, scores, _ in models
+            ]
+        ),
+        curves=_by_model(
+            [results.curves(curves, report.classes) if curves else "" for _, _, curves in models]
+        ),
+        data=encoded_data(report) if data is None else data,
+        around=script_json(around),
         media="".join(_media(report, places)),
         script=script,
     )
-    with written_whole(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
+
+
+def encoded_data(report: Report) -> str:
+    """What does not change while people look at a report: all but its corrections."""
+    return script_json(page_data(report))
+
+
+def _by_model(parts: Sequence[str]) -> str:
+    return "".join(
+        f'<div class="of-model" data-model="{n}">{part}</div>'
+        for n, part in enumerate(parts)
+        if part
+    )
 
 
 def _part(name: str) -> str:
     return (files("untrimmed.report") / "page" / name).read_text(encoding="utf-8")
 
 
-def _policy(*, style: str, script: str) -> str:
-    """Only this style and this script, and videos from inside or beside the page."""
+def _policy(*, style: str, script: str, live: bool) -> str:
+    """Only this style and this script, videos from inside or beside the page, and its server."""
     hashes = [
         base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
         for part in (style, script)
@@ -157,70 +169,25 @@ def _policy(*, style: str, script: str) -> str:
     return (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}';"
         " media-src blob: file: 'self'; img-src data:; base-uri 'none'; form-action 'none'"
+        + ("; connect-src 'self'" if live else "")
     )
 
 
 def _facts(facts: Mapping[str, str]) -> Iterator[str]:
     for name, value in facts.items():
-        yield f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>"
+        long = ' class="long"' if len(value) > LONG_FACT else ""
+        yield f"<div{long}><dt>{text(name)}</dt><dd>{text(value)}</dd></div>"
 
 
-def _data(report: Report, places: Mapping[str, Place]) -> dict[str, Any]:
-    """What the script reads; lists instead of objects keep many detections small."""
-    tious = TIOUS if report.scores is None else tuple(report.scores.tious)
-    found = {video.id: video.detections.by_score() for video in report.videos}
-    known = {video.id: video.actions or Actions.none() for video in report.videos}
-    fates = outcomes(known, found, tious=tious, classes=len(report.classes))
-    scores = [score for some in found.values() for score in some.scores.tolist()]
-    return {
-        "classes": report.classes,
-        "tious": tious,
-        "scores": [math.floor(min([0.0, *scores])), math.ceil(max([1.0, *scores]))],
-        "videos": [
-            {
-                "id": video.id,
-                "duration": round(video.duration_s, 3),
-                "media": _address(places.get(video.id)),
-                "actions": None if video.actions is None else _actions(video.actions),
-                "detections": _detections(found[video.id], known[video.id]),
-                # By threshold, [detection, fate] for each that is not a false alarm.
-                "fates": [
-                    [[n, fate] for n, fate in enumerate(row) if fate != FALSE_ALARM]
-                    for row in fates[video.id].tolist()
-                ],
-            }
-            for video in report.videos
-        ],
-    }
-
-
-def _actions(actions: Actions) -> list[list[float]]:
-    """Start, end, label, and 1 if ignored."""
-    return [
-        [round(start_s, 3), round(end_s, 3), label, int(ignored)]
-        for (start_s, end_s), label, ignored in zip(
-            actions.segments_s.tolist(), actions.labels.tolist(), actions.ignored, strict=True
-        )
-    ]
-
-
-def _detections(detections: Detections, actions: Actions) -> list[list[float]]:
-    """Start, end, label, score, best IoU and row, surest first."""
-    return [
-        [round(start_s, 3), round(end_s, 3), label, round(score, 4), round(overlap, 3), row]
-        for (start_s, end_s), label, score, overlap, row in zip(
-            detections.segments_s.tolist(),
-            detections.labels.tolist(),
-            detections.scores.tolist(),
-            best_overlap(detections, actions).tolist(),
-            stacked(detections).tolist(),
-            strict=True,
-        )
-    ]
-
-
-def _address(place: Place | None) -> dict[str, str] | None:
-    match place:
+def _address(
+    video: VideoEntry, places: Mapping[str, Place], *, live: bool
+) -> dict[str, str] | None:
+    if live:
+        if video.media is None:
+            return None
+        address = f"media/{quote(video.id, safe='')}"
+        return {"address": address, "copy": f"{address}/copy"}
+    match places.get(video.id):
         case Embedded(kind=kind):
             return {"kind": kind}
         case Linked(address=address):

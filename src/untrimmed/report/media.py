@@ -100,11 +100,26 @@ def _embedded(path: Path, share: int) -> Embedded | None:
 
 def _linked(id: str, path: Path, page: Path) -> Linked:
     if played_as(path) is None:
-        # The digest keeps ids apart that differ only in what a file name cannot hold.
-        digest = hashlib.sha256(id.encode()).hexdigest()[:8]
-        name = f"{re.sub('[^A-Za-z0-9._-]', '_', id)[:80]}-{digest}.mp4"
-        copy = page.parent / f"{page.stem}_videos" / name
-        write_proxy(path, copy)
-        path = copy
+        path = browser_copy(id, path, copies_of(page))
     relative = Path(os.path.relpath(path.resolve(), page.parent.resolve()))
     return Linked(quote(relative.as_posix()))
+
+
+def copies_of(page: Path) -> Path:
+    """The folder of copies that belong to a page."""
+    return page.parent / f"{page.stem}_videos"
+
+
+def browser_copy(id: str, path: Path, folder: Path) -> Path:
+    """A copy of a video that every browser plays; made unless there is one that is younger.
+
+    Raises:
+        MediaError: if the video cannot be decoded.
+    """
+    # The digest keeps ids apart that differ only in what a file name cannot hold.
+    digest = hashlib.sha256(id.encode()).hexdigest()[:8]
+    copy = folder / f"{re.sub('[^A-Za-z0-9._-]', '_', id)[:80]}-{digest}.mp4"
+    made_s = copy.stat().st_mtime if copy.exists() else -1.0
+    if not path.exists() or made_s <= path.stat().st_mtime:
+        write_proxy(path, copy)
+    return copy

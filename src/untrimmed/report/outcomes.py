@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from untrimmed.core.actions import Actions
 from untrimmed.core.detections import Detections
 from untrimmed.core.segments import iou
+from untrimmed.metrics import errors
 from untrimmed.metrics.matching import matches
 
 FALSE_ALARM = -1
@@ -51,6 +52,42 @@ def outcomes(
             own = found.video == number
             fates[found.videos[number]][:, found.position[own]] = fate[:, own]
     return fates
+
+
+def outcomes_of_any_class(
+    actions: Mapping[str, Actions], detections: Mapping[str, Detections], *, tious: Sequence[float]
+) -> dict[str, Int64[np.ndarray, "T N"]]:
+    """As `outcomes`, if a detection may hit an action of whatever class.
+
+    The surest detection of an action, whatever it calls it, takes it: what it is called says which
+    classes are taken for which.
+    """
+    alike = {
+        id: Detections(some.segments_s, np.zeros_like(some.labels), some.scores)
+        for id, some in detections.items()
+    }
+    unlabelled = {id: some.of_one_class() for id, some in actions.items()}
+    return outcomes(unlabelled, alike, tious=tious, classes=1)
+
+
+def kinds(
+    actions: Actions,
+    detections: Detections,
+    fates: Int64[np.ndarray, "T N"],
+    *,
+    tious: Sequence[float],
+) -> Int64[np.ndarray, "T N"]:
+    """The `Kind` of each detection of a video, or `errors.EXCUSED`; `fates` are its outcomes."""
+    counted = actions[~actions.ignored]
+    own = best_overlap(detections, counted)
+    most = iou(detections.segments_s, counted.segments_s).max(axis=1, initial=0.0)
+    return errors.kinds_of(
+        fates >= 0,
+        fates == EXCUSED,
+        own=np.where(own >= most, own, 0.0),  # the most overlapping action decides, as in DETAD
+        most=most,
+        tious=np.asarray(tious, np.float64),
+    )
 
 
 def best_overlap(detections: Detections, actions: Actions) -> Float64[np.ndarray, " N"]:

@@ -57,6 +57,19 @@ def duration_s(path: Path) -> float:
         return (container.duration or 0) / av.time_base
 
 
+def rate_and_size(path: Path) -> tuple[float, tuple[int, int]]:
+    """Frames per second, and height and width of a frame, as the file states them.
+
+    Raises:
+        MediaError: if the file is missing, cannot be read, holds no video, or states no rate.
+    """
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        if not stream.average_rate:
+            raise MediaError("does not state its frames per second", file=path)
+        return float(stream.average_rate), (stream.height, stream.width)
+
+
 def write_proxy(source: Path, target: Path, *, bits_per_s: int | None = None) -> None:
     """Copy a video into a small mp4 that every browser plays: H.264, at most 640 pixels, silent.
 

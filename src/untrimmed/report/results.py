@@ -16,14 +16,15 @@ from untrimmed.report.table import percent
 _COUNTED = ("actions", "hits", "false alarms", "precision", "recall")
 
 
-def headline(scores: Scores) -> str:
-    """The average mAP, and the mAP at each threshold."""
+def headline(scores: Scores, *, name: str = "") -> str:
+    """The average mAP, and the mAP at each threshold; before them a name, if there is one."""
     parts = "".join(
         f"<div><dt>tIoU {tiou:g}</dt><dd>{percent(score)}</dd></div>"
         for tiou, score in zip(scores.tious, scores.mean_ap.tolist(), strict=True)
     )
     average = percent(scores.average)
-    return f'<p class="big"><b>{average}</b> % average mAP</p><dl>{parts}</dl>'
+    before = f'<p class="model-name">{text(name)}</p>' if name else ""
+    return f'{before}<p class="big"><b>{average}</b> % average mAP</p><dl>{parts}</dl>'
 
 
 def table(classes: Sequence[str], scores: Scores | None) -> str:
@@ -42,7 +43,7 @@ def table(classes: Sequence[str], scores: Scores | None) -> str:
     ]
     return (
         f"<table><thead><tr><td></td>{groups if tious else ''}"
-        f'<th scope="colgroup" colspan="{len(_COUNTED)}" class="live" id="live-head"></th></tr>'
+        f'<th scope="colgroup" colspan="{len(_COUNTED)}" class="live"></th></tr>'
         f'<tr><th scope="col">class</th>'
         + "".join(f'<th scope="col">{column}</th>' for column in columns)
         + f"</tr></thead><tbody>{''.join(rows)}</tbody>"

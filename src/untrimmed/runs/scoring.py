@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -144,9 +145,24 @@ def read_pair(
     annotations: Path, detections: Path, *, format: str | None, split: str | None
 ) -> tuple[Annotations, dict[str, Detections]]:
     """A split of the annotations, and the detections; see `score_files`."""
-    truth = _split(_truth(annotations, format), split)
-    reader = csv if detections.suffix.lower() == ".csv" else activitynet
-    return truth, reader.read_detections(detections, truth.classes)
+    truth = read_truth(annotations, format=format, split=split)
+    return truth, read_detections(detections, truth.classes)
+
+
+def read_truth(path: Path, *, format: str | None, split: str | None) -> Annotations:
+    """A split of annotations; see `score_files`."""
+    return _split(_truth(path, format), split)
+
+
+def read_detections(path: Path, classes: Sequence[str]) -> dict[str, Detections]:
+    """Detections of a file in ActivityNet's form, or of a table.
+
+    Raises:
+        FormatError: if it is none, or a label is not among the classes.
+    """
+    if path.suffix.lower() == ".csv":
+        return csv.read_detections(path, classes)
+    return activitynet.read_detections(path, classes)
 
 
 def _fused(

@@ -1,7 +1,6 @@
-// Pointer, keys and controls; starts the page.
+// Pointer, keys and controls.
 
 function prepareControls() {
-  Object.assign(slider, { min: LOWEST, max: HIGHEST, step: (HIGHEST - LOWEST) / 100 });
   let waiting = false; // at most one drawing per picture of the screen
   slider.addEventListener("input", () => {
     if (!waiting) {
@@ -25,6 +24,11 @@ function prepareControls() {
   state.filter.tiou = nearest.indexOf(Math.min(...nearest));
   tiou.value = state.filter.tiou;
 
+  element("colours").addEventListener("change", (event) => {
+    state.colours = event.target.value;
+    document.body.classList.toggle("by-kind", state.colours === "kind");
+    drawVideo();
+  });
   element("search").addEventListener("input", (event) => {
     state.search = event.target.value;
     drawVideoList();
@@ -66,6 +70,59 @@ function prepareClasses() {
   element("classes").hidden = data.classes.length < 2;
 }
 
+// Two models: one is counted, both are drawn.
+function prepareModels() {
+  const buttons = MODELS.map(({ number, letter, name }) => {
+    const button = make("button", { type: "button", value: number, title: name },
+      make("b", { text: letter }), make("span", { text: name }));
+    button.addEventListener("click", () => chooseModel(number));
+    return button;
+  });
+  element("models").append(...buttons);
+  element("models").hidden = MODELS.length < 2;
+}
+
+// Which outcomes are drawn and listed; counts stay as they are.
+function prepareKinds() {
+  const kinds = [
+    ...data.kinds.map(({ name, colour }, kind) => ({ kind, name: kind === HIT ? "hit" : name, colour })),
+    { kind: MISSED, name: "missed", colour: null },
+  ];
+  const boxes = kinds.map(({ kind, name, colour }) => {
+    const box = make("input", { type: "checkbox", checked: true });
+    box.addEventListener("change", () => {
+      if (box.checked) state.filter.unlisted.delete(kind);
+      else state.filter.unlisted.add(kind);
+      drawVideo();
+    });
+    const swatch = make("i", { className: `swatch ${colour === null ? "open" : colourName(colour)}` });
+    return [box, make("label", {}, box, swatch, make("span", { text: name }))];
+  });
+  const only = (errors) => {
+    boxes.forEach(([box], n) => {
+      box.checked = !errors || kinds[n].kind !== HIT;
+      state.filter.unlisted[box.checked ? "delete" : "add"](kinds[n].kind);
+    });
+    drawVideo();
+  };
+  element("kinds").append(
+    ...boxes.map(([, label]) => label),
+    make("button", { type: "button", text: "all", onclick: () => only(false) }),
+    make("button", { type: "button", text: "errors alone", onclick: () => only(true) }),
+  );
+}
+
+function prepareExamples() {
+  for (const id of ["error-kinds", "confusion-box"]) {
+    element(id).addEventListener("click", (event) => {
+      const button = event.target.closest("[data-example]");
+      if (!button) return;
+      examples.show(button.dataset.example);
+      element("timeline").scrollIntoView({ block: "nearest" });
+    });
+  }
+}
+
 function preparePlayer() {
   element("play").addEventListener("click", player.toggle);
   element("previous").addEventListener("click", () => step(-1));
@@ -93,6 +150,13 @@ function prepareTimeline() {
 
   scroll.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
+    const held = event.target.closest(".label, .handle");
+    if (held) {
+      event.preventDefault();
+      tip.hidden = true;
+      dragLabel(event, held);
+      return;
+    }
     if (event.target.closest(".bar")) return;
     if (event.offsetY > scroll.clientHeight && event.target === scroll) return; // the scroll bar
     scrubbing = true;
@@ -101,11 +165,14 @@ function prepareTimeline() {
   });
   scroll.addEventListener("click", (event) => {
     const bar = event.target.closest(".bar");
-    if (bar) seekTo(timeline.itemOf(bar).item);
+    if (!bar || bar.matches(".label")) return;
+    const { item } = timeline.itemOf(bar);
+    if (state.editing && event.detail === 2 && item.label >= 0) adopt(item);
+    else seekTo(item);
   });
   scroll.addEventListener("pointermove", (event) => {
     if (scrubbing) player.seek(timeline.timeAt(event));
-    const bar = scrubbing ? null : event.target.closest(".bar");
+    const bar = scrubbing || event.buttons ? null : event.target.closest(".bar");
     tip.hidden = !bar;
     if (!bar) return;
     tip.replaceChildren(...timeline.describe(bar).map((text) => make("p", { text })));
@@ -137,22 +204,37 @@ function prepareTimeline() {
 
 // Keys that a control under the focus wants for itself are left to it.
 function ownKeys(target, key) {
-  if (target.matches("input[type=search], input[type=range], select")) return true;
+  if (target.closest("dialog")) return true;
+  if (target.matches("input[type=search], input[type=number], select")) return true;
+  if (target.matches("input[type=range]")) return /^(Arrow|Home|End|Page)/.test(key);
   return key === " " && target.matches("button, input");
 }
 
+const KEYS = {
+  " ": player.toggle,
+  ArrowLeft: () => step(-1),
+  ArrowRight: () => step(1),
+  ",": () => player.seek(player.time() - 0.04),
+  ".": () => player.seek(player.time() + 0.04),
+  j: () => choose(videoList.beside(state.video, 1)),
+  k: () => choose(videoList.beside(state.video, -1)),
+  e: () => startEditing(!state.editing),
+};
+const EDITING_KEYS = {
+  a: addLabel,
+  Delete: deleteLabel,
+  Backspace: deleteLabel,
+  "[": () => changeLabel({ start: player.time() }),
+  "]": () => changeLabel({ end: player.time() }),
+  Escape: () => startEditing(false),
+};
+
 function prepareKeys() {
-  const actions = {
-    " ": player.toggle,
-    ArrowLeft: () => step(-1),
-    ArrowRight: () => step(1),
-    j: () => choose(videoList.beside(state.video, 1)),
-    k: () => choose(videoList.beside(state.video, -1)),
-  };
   document.addEventListener("keydown", (event) => {
-    const act = actions[event.key];
-    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
     if (ownKeys(event.target, event.key)) return;
+    const undoing = (event.ctrlKey || event.metaKey) && event.key === "z" && state.editing;
+    const act = undoing ? undoLabel : (state.editing && EDITING_KEYS[event.key]) || KEYS[event.key];
+    if (!act || event.altKey || (!undoing && (event.ctrlKey || event.metaKey))) return;
     event.preventDefault();
     act();
   });
@@ -160,31 +242,14 @@ function prepareKeys() {
 
 // A curve and its name light up together.
 function prepareCurves() {
-  const box = document.querySelector(".chart-box");
-  const light = (event) => {
-    const near = event.type === "pointerleave" ? null : event.target.closest("[data-label]");
-    for (const node of box.querySelectorAll("[data-label]")) {
-      node.classList.toggle("lit", Boolean(near) && node.dataset.label === near.dataset.label);
-    }
-    box.classList.toggle("lighting", Boolean(near));
-  };
-  for (const name of ["pointerover", "pointerleave", "focusin"]) box.addEventListener(name, light);
+  for (const box of document.querySelectorAll(".curves .of-model")) {
+    const light = (event) => {
+      const near = event.type === "pointerleave" ? null : event.target.closest("[data-label]");
+      for (const node of box.querySelectorAll("[data-label]")) {
+        node.classList.toggle("lit", Boolean(near) && node.dataset.label === near.dataset.label);
+      }
+      box.classList.toggle("lighting", Boolean(near));
+    };
+    for (const name of ["pointerover", "pointerleave", "focusin"]) box.addEventListener(name, light);
+  }
 }
-
-document.body.classList.toggle("any-truth", anyTruth);
-for (const name of ["scores", "curves", "facts"]) {
-  const card = document.querySelector(`section.${name}`);
-  card.hidden = !card.querySelector("table, svg, dt");
-}
-document.querySelector(".videos").hidden = videos.length < 2;
-prepareControls();
-prepareClasses();
-preparePlayer();
-prepareTimeline();
-prepareKeys();
-prepareCurves();
-drawVideoList();
-choose(videoList.first());
-drawHistogram(state.filter, BINS);
-setThreshold(LOWEST + 0.3 * (HIGHEST - LOWEST));
-setBestThreshold();

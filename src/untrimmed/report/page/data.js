@@ -1,53 +1,96 @@
 // What the report holds, and what can be counted in it.  Nothing here touches the page.
 
-const data = JSON.parse(document.getElementById("data").textContent);
+const parsed = (id) => JSON.parse(document.getElementById(id).textContent);
+const data = { ...parsed("data"), ...parsed("around") };
 const FALSE_ALARM = -1;
 const EXCUSED = -2;
-const [LOWEST, HIGHEST] = data.scores;
-
-const videos = data.videos.map((video, number) => {
-  const detections = video.detections.map(([start, end, label, score, iou, row], n) => ({
-    n, start, end, label, score, iou, row,
-    density: 0.15 + (0.85 * (score - LOWEST)) / (HIGHEST - LOWEST),
-  })); // surest first
-  const actions =
-    video.actions &&
-    video.actions.map(([start, end, label, ignored], n) => ({ n, start, end, label, ignored }));
-  const fates = video.fates.map((pairs) => {
-    const fate = new Int32Array(detections.length).fill(FALSE_ALARM);
-    for (const [n, what] of pairs) fate[n] = what;
-    return fate;
-  });
-  return { ...video, number, detections, actions, fates };
+const HIT = 0; // of data.kinds; from 1 on errors
+const MODELS = data.models.map((name, number) => {
+  const [lowest, highest] = data.scores[number];
+  return { name, number, letter: "AB"[number], lowest, highest };
 });
+
+// What one model found in a video: detections, the surest first, and what became of each.
+function foundBy({ lowest, highest, number }, found) {
+  const detections = found.detections.map(([start, end, label, score, iou, row], n) => ({
+    n, start, end, label, score, iou, row, model: number,
+    density: 0.15 + (0.85 * (score - lowest)) / (highest - lowest),
+  }));
+  // By threshold of overlap, each made when it is asked for.
+  const spread = (exceptions) => {
+    const made = [];
+    return (tiou) => {
+      if (!made[tiou]) {
+        made[tiou] = new Int32Array(detections.length).fill(FALSE_ALARM);
+        for (const [n, what] of exceptions[tiou]) made[tiou][n] = what;
+      }
+      return made[tiou];
+    };
+  };
+  return {
+    detections, kinds: found.kinds, fates: spread(found.fates), called: spread(found.called),
+  };
+}
+
+const videos = data.videos.map(({ actions, found, ...video }, number) => ({
+  ...video,
+  number,
+  media: data.media[number],
+  actions:
+    actions &&
+    actions.map(([start, end, label, ignored], n) => ({ n, start, end, label, ignored })),
+  found: MODELS.map((model, n) => foundBy(model, found[n])),
+}));
 const anyTruth = videos.some((video) => video.actions);
 
-// A filter is { tiou: position in data.tious, threshold, hidden: set of labels }.
+// A filter is { model, tiou: position in data.tious, thresholds: by model, hidden: set of labels,
+// unlisted: set of kinds that are counted, but neither drawn nor listed }.
 
-function shownDetections(video, filter) {
+function shownDetections(video, filter, model = filter.model) {
   const shown = [];
-  for (const detection of video.detections) {
-    if (detection.score < filter.threshold) break;
+  for (const detection of video.found[model].detections) {
+    if (detection.score < filter.thresholds[model]) break;
     if (!filter.hidden.has(detection.label)) shown.push(detection);
   }
   return shown;
 }
 
-function fateOf(video, detection, filter) {
-  return video.actions ? video.fates[filter.tiou][detection.n] : EXCUSED;
+function fateOf(video, { n, model }, filter) {
+  return video.actions ? video.found[model].fates(filter.tiou)[n] : EXCUSED;
+}
+
+// Of data.kinds; null where nobody knows what happens, or an ignored action excuses it.
+function kindOf(video, { n, model }, filter) {
+  if (!video.actions) return null;
+  const letter = video.found[model].kinds[filter.tiou][n];
+  return letter === "x" ? null : Number(letter);
 }
 
 // In words; empty where nobody knows what happens.
 function fateWord(video, detection, filter) {
   if (!video.actions) return "";
-  const fate = fateOf(video, detection, filter);
-  return fate >= 0 ? "hit" : fate === EXCUSED ? "on an ignored action" : "false alarm";
+  const kind = kindOf(video, detection, filter);
+  if (kind === null) return "on an ignored action";
+  return kind === HIT ? "hit" : data.kinds[kind].name;
+}
+
+function listedDetections(video, filter, model = filter.model) {
+  const shown = shownDetections(video, filter, model);
+  if (!filter.unlisted.size) return shown;
+  return shown.filter((detection) => !filter.unlisted.has(kindOf(video, detection, filter)));
 }
 
 // Positions of the actions that a shown detection hits.
 function foundActions(video, filter) {
   const fates = shownDetections(video, filter).map((detection) => fateOf(video, detection, filter));
   return new Set(fates.filter((fate) => fate >= 0));
+}
+
+function missedActions(video, filter) {
+  const found = foundActions(video, filter);
+  return (video.actions || []).filter(
+    ({ n, label, ignored }) => !ignored && !filter.hidden.has(label) && !found.has(n),
+  );
 }
 
 // Calls tell(label, what) for each action and shown detection of some videos.
@@ -94,8 +137,8 @@ function countByLabel(some, filter) {
   return counts.map(withShares);
 }
 
-// The lowest score to believe so that F1 over all videos is largest.
-function bestThreshold(filter) {
+// Precision, recall and F1 by falling threshold, over all videos: a point for each score.
+function operatingPoints(filter, model) {
   const judged = [];
   let actions = 0;
   for (const video of videos) {
@@ -103,48 +146,41 @@ function bestThreshold(filter) {
     for (const action of video.actions) {
       if (!action.ignored && !filter.hidden.has(action.label)) actions += 1;
     }
-    for (const detection of video.detections) {
+    for (const detection of video.found[model].detections) {
       const fate = fateOf(video, detection, filter);
       if (fate === EXCUSED || filter.hidden.has(detection.label)) continue;
       judged.push([detection.score, fate >= 0]);
     }
   }
   judged.sort((a, b) => b[0] - a[0]);
+  const points = [];
   let hits = 0;
-  let best = { f1: 0, score: null };
   judged.forEach(([score, hit], n) => {
     if (hit) hits += 1;
-    const tied = n + 1 < judged.length && judged[n + 1][0] === score;
-    const f1 = (2 * hits) / (actions + n + 1);
-    if (!tied && f1 > best.f1) best = { f1, score };
+    if (n + 1 < judged.length && judged[n + 1][0] === score) return; // shown together or not at all
+    points.push({ score, ...withShares({ actions, hits, falseAlarms: n + 1 - hits }) });
   });
+  return points;
+}
+
+// The lowest score to believe so that F1 over all videos is largest.
+function bestThreshold(filter, model) {
+  let best = { f1: 0, score: null };
+  for (const point of operatingPoints(filter, model)) if (point.f1 > best.f1) best = point;
   return best.score;
 }
 
 // Detections by score in equal bins over the range of scores: [hits or unjudged, false alarms].
 function histogram(filter, bins) {
+  const { number, lowest, highest } = MODELS[filter.model];
   const counts = Array.from({ length: bins }, () => [0, 0]);
   for (const video of videos) {
-    for (const detection of video.detections) {
+    for (const detection of video.found[number].detections) {
       if (filter.hidden.has(detection.label)) continue;
-      const share = (detection.score - LOWEST) / (HIGHEST - LOWEST);
+      const share = (detection.score - lowest) / (highest - lowest);
       const bin = counts[Math.min(bins - 1, Math.floor(share * bins))];
       bin[fateOf(video, detection, filter) === FALSE_ALARM ? 1 : 0] += 1;
     }
   }
   return counts;
 }
-
-function clock(time, decimals = 2) {
-  const ticks = Math.round(time * 10 ** decimals);
-  const seconds = Math.floor(ticks / 10 ** decimals);
-  const two = (number) => String(number).padStart(2, "0");
-  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  const whole = h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
-  const rest = String(ticks % 10 ** decimals).padStart(decimals, "0");
-  return decimals ? `${whole}.${rest}` : whole;
-}
-
-const span = ({ start, end }, decimals = 2) =>
-  `${clock(start, decimals)} – ${clock(end, decimals)}`;
-const percent = (share) => (Number.isFinite(share) ? (100 * share).toFixed(1) : "–");

@@ -1,22 +1,5 @@
 // Lists and numbers beside the timeline: videos, events of the chosen one, counts.
 
-function make(name, { text, ...properties } = {}, ...children) {
-  const node = Object.assign(document.createElement(name), properties);
-  if (text !== undefined) node.textContent = text;
-  node.append(...children);
-  return node;
-}
-
-function filledIn(output, entries) {
-  output.replaceChildren(
-    ...entries.map(([name, value]) =>
-      make("div", {}, make("dt", { text: name }), make("dd", { text: value })),
-    ),
-  );
-}
-
-const plural = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
-
 // One button per video, made once; counts and order change.
 const videoList = (() => {
   const rows = videos.map((video) => {
@@ -24,9 +7,10 @@ const videoList = (() => {
     const length = make("span", { className: "length", text: clock(video.duration, 0) });
     const name = make("span", { className: "name", text: video.id, title: video.id });
     const share = make("span", { className: "share" }, make("i"), make("i"), make("i"));
-    const button = make("button", { type: "button" }, name, length, share, note);
+    const mark = make("span", { className: "mark", text: "corrected", hidden: true });
+    const button = make("button", { type: "button" }, name, length, share, note, mark);
     button.dataset.video = video.number;
-    return { video, button, note, share, item: make("li", {}, button), counts: null };
+    return { video, button, note, share, mark, item: make("li", {}, button), counts: null };
   });
 
   function fill({ video, note, share }, sum) {
@@ -46,6 +30,7 @@ const videoList = (() => {
       const sum = count([row.video], filter);
       row.button.setAttribute("aria-current", String(row.video === chosen));
       row.item.hidden = !row.video.id.toLowerCase().includes(sought);
+      row.mark.hidden = !labels.isCorrected(row.video);
       if (!row.counts || Object.keys(sum).some((name) => sum[name] !== row.counts[name])) {
         fill(row, sum);
       }
@@ -72,38 +57,54 @@ const videoList = (() => {
   return { update, beside, first, show };
 })();
 
-// Detections and missed actions in order of time.
+// Detections and missed actions in order of time; the reader's labels while these are corrected.
 const eventList = (() => {
   let rows = [];
 
-  function row(item, words) {
+  function row(item, { words, fate, colour = item.label }) {
     const button = make(
       "button",
-      { type: "button", className: words.replaceAll(" ", "-") },
-      make("i", { className: `swatch ${colourName(item.label)}` }),
+      { type: "button", className: fate },
+      make("i", { className: `swatch ${colourName(colour)}` }),
       make("span", { className: "name", text: data.classes[item.label] }),
       make("span", { className: "when", text: span(item, 1) }),
-      make("span", { className: "score", text: words === "missed" ? "" : item.score.toFixed(2) }),
+      make("span", { className: "score", text: item.score === undefined ? "" : item.score.toFixed(2) }),
       make("span", { className: "fate", text: words }),
     );
-    if (words && words !== "missed") {
+    if (item.iou !== undefined && words) {
       button.append(make("span", { className: "iou", text: `IoU ${item.iou.toFixed(2)}` }));
     }
     return { item, button };
   }
 
-  function draw(video, filter, seek) {
-    const found = foundActions(video, filter);
-    const missed = (video.actions || []).filter(
-      ({ n, label, ignored }) => !ignored && !filter.hidden.has(label) && !found.has(n),
-    );
-    rows = [
-      ...shownDetections(video, filter).map((item) => row(item, fateWord(video, item, filter))),
-      ...missed.map((item) => row(item, "missed")),
+  function detectionRow(video, item, filter) {
+    const [kind, alarm] = [kindOf(video, item, filter), fateOf(video, item, filter) === FALSE_ALARM];
+    const words = fateWord(video, item, filter);
+    const byKind = state.colours === "kind" && kind !== null;
+    const colour = byKind ? data.kinds[kind].colour : item.label;
+    return row(item, { words, fate: alarm ? "false-alarm" : "hit", colour });
+  }
+
+  function rowsOf(video, filter) {
+    if (state.editing) {
+      const own = labels.of(video).filter(({ label }) => !filter.hidden.has(label));
+      return own.map((item) => row(item, { words: "", fate: "own" }));
+    }
+    const missed = state.filter.unlisted.has(MISSED) ? [] : missedActions(video, filter);
+    return [
+      ...listedDetections(video, filter).map((item) => detectionRow(video, item, filter)),
+      ...missed.map((item) => row(item, { words: "missed", fate: "missed" })),
     ].sort((a, b) => a.item.start - b.item.start || a.item.end - b.item.end);
+  }
+
+  function draw(video, filter, seek) {
+    rows = rowsOf(video, filter);
     for (const { item, button } of rows) button.addEventListener("click", () => seek(item));
     element("events").replaceChildren(...rows.map(({ button }) => make("li", {}, button)));
     element("events-none").hidden = rows.length > 0;
+    element("events-none").textContent = state.editing
+      ? "No label yet: A adds one at the time of the player."
+      : "Nothing above the threshold.";
   }
 
   function moveTo(time) {
@@ -138,7 +139,8 @@ function drawTotals(filter) {
     ["hits", `${sum.hits} of ${sum.actions}`],
     ["false alarms", sum.falseAlarms],
   ]);
-  for (const row of document.querySelectorAll(".scores tr[data-label]")) {
+  const tables = `.scores [data-model="${filter.model}"] tr[data-label]`;
+  for (const row of document.querySelectorAll(tables)) {
     const counts = row.dataset.label === "all" ? sum : byLabel[Number(row.dataset.label)];
     const cells = [...row.cells].slice(-5);
     const { actions, hits, falseAlarms, precision, recall } = counts;

@@ -1,12 +1,12 @@
 // The video, or a clock in its place where there is none.
 
-const element = (id) => document.getElementById(id);
 const film = element("player"); // the <video>
 
 const player = (() => {
   let wanted = 0; // seconds; what counts until the browser knows the video
   let length = 0;
   let url = null;
+  let copy = null; // address of a copy, to be tried if the browser does not play the file
 
   // A blob can be seeked everywhere; a data: address cannot.  It is made when a video is chosen.
   function address(video) {
@@ -19,22 +19,25 @@ const player = (() => {
     return url;
   }
 
-  function explain(message) {
+  function explain(message, { waiting = false } = {}) {
     element("no-picture").textContent = message;
     element("no-picture").hidden = !message;
     film.hidden = Boolean(message);
     element("play").disabled = Boolean(message);
     element("speed").disabled = Boolean(message);
+    element("no-picture").classList.toggle("waiting", waiting);
   }
 
   function open(video) {
     film.pause();
     if (url) URL.revokeObjectURL(url);
-    [url, wanted, length] = [null, 0, video.duration];
+    [url, wanted, length, copy] = [null, 0, video.duration, null];
     const shown = video.media && video.media.missing === undefined;
     explain(shown ? "" : video.media ? video.media.missing : "No video file for this entry.");
-    if (shown) film.src = address(video);
-    else film.removeAttribute("src");
+    if (shown) {
+      copy = video.media.copy;
+      film.src = address(video);
+    } else film.removeAttribute("src");
     film.load();
     film.playbackRate = Number(element("speed").value);
   }
@@ -48,10 +51,18 @@ const player = (() => {
   }
 
   film.addEventListener("loadedmetadata", () => {
+    if (!element("no-picture").hidden) explain("");
     if (wanted) film.currentTime = wanted;
   });
   film.addEventListener("error", () => {
-    if (film.getAttribute("src")) explain("This browser cannot play the file.");
+    if (!film.getAttribute("src")) return;
+    if (!copy) {
+      explain("This browser cannot play the file.");
+      return;
+    }
+    explain("This browser cannot play the file; a small copy is being made …", { waiting: true });
+    [film.src, copy] = [copy, null];
+    film.load();
   });
 
   return {

@@ -1,0 +1,201 @@
+// Correcting: labels are dragged, renamed, added and deleted, and saved in a format.
+
+function startEditing(wanted) {
+  state.editing = wanted;
+  state.selected = null;
+  document.body.classList.toggle("editing", wanted);
+  element("edit").setAttribute("aria-pressed", String(wanted));
+  if (wanted) labels.draft(state.video, state.filter);
+  drawVideo();
+}
+
+const chosenLabel = () => (labels.of(state.video).includes(state.selected) ? state.selected : null);
+
+// What the bar of controls says about the chosen label.
+function drawEditing() {
+  const chosen = chosenLabel();
+  for (const id of ["label-class", "label-start", "label-end", "label-delete"]) {
+    element(id).disabled = !chosen;
+  }
+  for (const id of ["start-here", "end-here"]) element(id).disabled = !chosen;
+  element("label-adopt").disabled = Boolean(chosen) || !state.selected || state.selected.label < 0;
+  if (chosen) element("label-class").value = chosen.label;
+  for (const end of ["start", "end"]) {
+    element(`label-${end}`).value = chosen ? chosen[end].toFixed(2) : "";
+  }
+  const corrected = labels.isCorrected(state.video);
+  element("accept").hidden = corrected;
+  element("discard").hidden = !corrected;
+  element("undo").disabled = !labels.canUndo(state.video);
+}
+
+function corrected(fresh) {
+  state.selected = fresh;
+  drawVideo();
+  drawVideoList();
+}
+
+function changeLabel(ends) {
+  const chosen = chosenLabel();
+  if (!chosen) return;
+  corrected(labels.change(state.video, chosen, labels.moved(state.video, chosen, ends)));
+}
+
+function addLabel() {
+  const chosen = chosenLabel();
+  const visible = [...data.classes.keys()].find((label) => !state.filter.hidden.has(label));
+  const label = chosen ? chosen.label : visible === undefined ? 0 : visible;
+  const start = Math.min(player.time(), state.video.duration - 0.04);
+  const end = start + Math.min(2, state.video.duration / 20);
+  corrected(labels.change(state.video, null, labels.moved(state.video, { label, start, end }, {})));
+}
+
+function deleteLabel() {
+  const chosen = chosenLabel();
+  if (chosen) corrected(labels.change(state.video, chosen, null));
+}
+
+function undoLabel() {
+  labels.undo(state.video);
+  corrected(null);
+}
+
+// A detection or an action is taken over as it is.
+function adopt(item) {
+  const { start, end, label } = item;
+  corrected(labels.change(state.video, null, { start, end, label }));
+}
+
+// Follows the pointer with a label or one of its ends; kept once the pointer is let go.
+function dragLabel(event, node) {
+  const { item } = timeline.itemOf(node);
+  const { end: which } = node.dataset;
+  const from = timeline.timeAt(event);
+  const { video } = state;
+  const before = { ...item };
+  let went = null;
+  state.selected = item;
+  drawVideo();
+
+  const follow = (moving) => {
+    const by = timeline.timeAt(moving) - from;
+    if (!went && Math.abs(by * element("canvas").clientWidth) < 2 * video.duration) return; // 2 pixels
+    const long = before.end - before.start;
+    const start = Math.min(Math.max(0, before.start + by), video.duration - long);
+    const ends = which ? { [which]: before[which] + by } : { start, end: start + long };
+    went = labels.moved(video, before, ends);
+    Object.assign(item, went);
+    player.seek(which === "end" ? went.end : went.start);
+    drawVideo();
+  };
+  const stop = () => {
+    document.removeEventListener("pointermove", follow);
+    document.removeEventListener("pointerup", stop);
+    document.removeEventListener("pointercancel", stop);
+    if (!went) {
+      player.seek(item.start);
+      drawVideo();
+      return;
+    }
+    Object.assign(item, before); // so that undoing gives the old one
+    corrected(labels.change(video, item, went));
+  };
+  document.addEventListener("pointermove", follow);
+  document.addEventListener("pointerup", stop);
+  document.addEventListener("pointercancel", stop);
+}
+
+// Annotations as ActivityNet's JSON, for a page without a server.
+function activityNet({ all }) {
+  const database = {};
+  for (const video of videos) {
+    if (!all && !labels.isCorrected(video)) continue;
+    if (!labels.isCorrected(video)) labels.draft(video, state.filter);
+    database[video.id] = {
+      duration: video.duration,
+      subset: "",
+      annotations: labels.of(video).map(({ start, end, label }) => ({
+        label: data.classes[label], segment: [start, end],
+      })),
+    };
+  }
+  const whole = { version: "VERSION 1.3", taxonomy: [], classes: data.classes, database };
+  return { name: "annotations.json", content: new Blob([JSON.stringify(whole, null, 1)]) };
+}
+
+async function exported(format, { all }) {
+  if (!data.live) return activityNet({ all });
+  const { model, thresholds } = state.filter;
+  const answer = await fetch("export", {
+    method: "POST",
+    headers: { "X-Token": data.live.token },
+    body: JSON.stringify({ format, all, model, threshold: thresholds[model] }),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+  return { name: answer.headers.get("X-Name"), content: await answer.blob() };
+}
+
+async function saveExport(event) {
+  event.preventDefault();
+  const all = element("export-all").value === "all";
+  const say = element("export-state");
+  say.textContent = "";
+  try {
+    const { name, content } = await exported(element("export-format").value, { all });
+    const link = make("a", { href: URL.createObjectURL(content), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    element("export").close();
+  } catch (error) {
+    say.textContent = error.message;
+  }
+}
+
+function prepareEditing() {
+  element("edit").addEventListener("click", () => startEditing(!state.editing));
+  element("label-class").append(...data.classes.map((text, value) => make("option", { value, text })));
+  element("label-class").addEventListener("change", (event) => {
+    const chosen = chosenLabel();
+    const label = Number(event.target.value);
+    if (chosen) corrected(labels.change(state.video, chosen, { ...chosen, label }));
+  });
+  for (const end of ["start", "end"]) {
+    element(`label-${end}`).addEventListener("change", (event) => {
+      const time = Number(event.target.value);
+      if (event.target.value !== "" && Number.isFinite(time)) changeLabel({ [end]: time });
+    });
+    element(`${end}-here`).addEventListener("click", () => changeLabel({ [end]: player.time() }));
+  }
+  element("label-add").addEventListener("click", addLabel);
+  element("label-delete").addEventListener("click", deleteLabel);
+  element("label-adopt").addEventListener("click", () => adopt(state.selected));
+  element("undo").addEventListener("click", undoLabel);
+  element("accept").addEventListener("click", () => {
+    labels.put(state.video, labels.of(state.video));
+    corrected(null);
+  });
+  element("discard").addEventListener("click", () => {
+    labels.discard(state.video);
+    labels.draft(state.video, state.filter);
+    corrected(null);
+  });
+  labels.onState((words, wrong = false) => {
+    element("save-state").textContent = words;
+    element("save-state").classList.toggle("wrong", wrong);
+  });
+  const formats = data.live ? data.live.formats : ["activitynet"];
+  element("export-format").append(...formats.map((text) => make("option", { value: text, text })));
+  element("export-open").addEventListener("click", () => {
+    element("export-state").textContent = "";
+    const done = labels.count();
+    element("export-all").options[0].textContent = `the ${plural(done, "corrected video")}`;
+    element("export-all").options[0].disabled = !done;
+    element("export-all").value = done ? "corrected" : "all";
+    element("export").showModal();
+  });
+  element("export-form").addEventListener("submit", saveExport);
+  element("export-cancel").addEventListener("click", () => element("export").close());
+  window.addEventListener("beforeunload", (event) => {
+    if (labels.unsaved()) event.preventDefault();
+  });
+}
