@@ -85,6 +85,22 @@ def test_json_of_another_kind_is_refused(tmp_path, videos, message):
         read_class_scores(file)
 
 
+def test_a_file_that_names_its_classes_is_put_in_the_order_of_the_annotations(tmp_path):
+    content = {"class": ["wave", "pour", "cut"], "results": {"a": [0.1, 0.2, 0.7]}}
+    (tmp_path / "scores.json").write_text(json.dumps(content))
+    read = read_class_scores(tmp_path / "scores.json", classes=("cut", "pour", "wave"))
+    assert read["a"].tolist() == [0.7, 0.2, 0.1]
+    assert read_class_scores(tmp_path / "scores.json")["a"].tolist() == [0.1, 0.2, 0.7]
+
+
+@pytest.mark.parametrize("classes", [("cut", "pour"), ("cut", "pour", "waves"), ("cut",) * 3])
+def test_a_file_that_names_other_classes_is_refused(tmp_path, classes):
+    content = {"class": ["wave", "pour", "cut"], "results": {"a": [0.1, 0.2, 0.7]}}
+    (tmp_path / "scores.json").write_text(json.dumps(content))
+    with pytest.raises(FormatError, match=r"class.*3 classes for scores of 3.*wave"):
+        read_class_scores(tmp_path / "scores.json", classes=classes)
+
+
 def test_rows_are_numbered_from_one_and_columns_chosen(tmp_path):
     np.save(tmp_path / "scores.npy", np.arange(8, dtype=np.float32).reshape(2, 4))
     read = read_score_rows(tmp_path / "scores.npy", video="v{:03d}", columns=[3, 1])

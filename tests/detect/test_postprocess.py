@@ -176,7 +176,7 @@ def test_a_long_video_is_suppressed_bit_by_bit_as_it_is_at_once(method, seed):
 
 def test_a_video_that_fits_is_suppressed_at_once():
     config = Suppression(most=7)
-    few, _ = pooled(config, at_once=10**6)
+    few, _ = pooled(config, at_once=10**8)
     windows = [found(window, grid, least_score=0.005) for window, grid in laid(0)]
     assert (
         few.scores.tolist() == detections(windows, duration_s=880.0, config=config).scores.tolist()

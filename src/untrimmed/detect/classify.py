@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import FormatError
@@ -70,15 +70,21 @@ def classified(
     ).by_score()
 
 
-def read_class_scores(file: Path) -> dict[str, Float64[np.ndarray, " K"]]:
+def read_class_scores(
+    file: Path, *, classes: Sequence[str] | None = None
+) -> dict[str, Float64[np.ndarray, " K"]]:
     """Class scores by video of a JSON file, such as `{"results": {"video": [0.1, 0.9]}}`.
 
-    The object of videos may also be the whole file.  The order of classes must be that of the
-    annotations, and names of videos those of the annotations; neither can be checked here.
+    The object of videos may also be the whole file.  Names of videos must be those of the
+    annotations, which cannot be checked here.
+
+    Args:
+        classes: names in the order of the annotations.  A file that names its classes, in an array
+            `class` beside `results`, is put in that order; the scores of any other must be in it.
 
     Raises:
-        FormatError: if the file is not so, videos differ in the number of classes, or a score is
-            below 0.
+        FormatError: if the file is not so, names other classes, videos differ in the number of
+            classes, or a score is below 0.
 
     Source: the files for ActivityNet that go round since its challenge of 2017, as ActionFormer
     reads them.
@@ -92,7 +98,24 @@ def read_class_scores(file: Path) -> dict[str, Float64[np.ndarray, " K"]]:
             raise videos[video].wrong(
                 f"scores of {len(vector)} classes, where the first video has {count}"
             )
-    return scores
+    named = whole.optional("class") if "results" in whole.members() else None
+    if named is None or classes is None:
+        return scores
+    columns = _columns(named, classes, count=count)
+    return {video: vector[columns] for video, vector in scores.items()}
+
+
+def _columns(named: Value, classes: Sequence[str], *, count: int) -> Int64[np.ndarray, " K"]:
+    """Where the scores of each class are, in a file that names its classes."""
+    names = [element.name() for element in named.elements()]
+    if sorted(names) != sorted(classes) or len(names) != count:
+        strange = sorted(set(names) ^ set(classes))
+        raise named.wrong(
+            f"{len(names)} classes for scores of {count} and annotations of {len(classes)}; only"
+            f" one of them has: {', '.join(strange[:5]) or 'none'}.  If the order is that of the"
+            " annotations, take the names out of the file"
+        )
+    return np.array([names.index(name) for name in classes], np.int64)
 
 
 def _vector(value: Value) -> Float64[np.ndarray, " K"]:

@@ -92,8 +92,11 @@ def detections(windows: Sequence[Found], *, duration_s: float, config: Suppressi
     return _unclipped(windows, config).clipped(duration_s).by_score()
 
 
-AT_ONCE = 2**20
-"""Scores, candidates times classes, up to which all candidates of a video are suppressed at once."""
+AT_ONCE = 2**24
+"""Bytes, those that suppression takes included, up to which all candidates of a video are
+suppressed at once: some 200,000 scores above the least."""
+
+_BYTES = 72  # that suppression takes for each score above the least
 
 _LEAST_ADVANCE = 4  # windows; each settling suppresses the two windows around it again
 
@@ -101,20 +104,21 @@ _LEAST_ADVANCE = 4  # windows; each settling suppresses the two windows around i
 class Pool:
     """Candidates of one video, suppressed while its windows come, so that memory has a bound.
 
-    Up to `AT_ONCE` scores the result is that of `detections`, exactly.  Beyond, what lies a
+    Up to `AT_ONCE` bytes the result is that of `detections`, exactly.  Beyond, what lies a
     window behind is settled: suppressed together with its neighbours for a window to either side,
     of which only detections whose middle lies inside are kept.  The result is still the same
     unless candidates that each suppress the next reach across a window, or `most` is less than
     what a whole video would keep.
 
     Args:
-        at_once: scores up to which nothing is settled.
+        at_once: bytes up to which nothing is settled.
     """
 
     def __init__(self, config: Suppression, *, at_once: int = AT_ONCE) -> None:
         self._config = config
         self._at_once = at_once
         self._held: list[Found] = []
+        self._held_bytes = 0
         self._settled: list[Detections] = []
         self._settled_s = self._first_s = -np.inf  # up to when; since when
 
@@ -124,24 +128,32 @@ class Pool:
         Raises:
             ValueError: if they are of several windows.
         """
-        self._held.append(found(candidates, grid, least_score=self._config.least_score))
+        self._hold(found(candidates, grid, least_score=self._config.least_score))
         window_s = grid.length * grid.step_s
         if self._first_s == -np.inf:
             self._first_s = grid.first_s
         until_s = grid.first_s - window_s
         advance_s = until_s - max(self._settled_s, self._first_s)
-        held = sum(each.scores.size for each in self._held)
-        if held > self._at_once and advance_s >= _LEAST_ADVANCE * window_s:
+        if self._held_bytes > self._at_once and advance_s >= _LEAST_ADVANCE * window_s:
             self._settle(until_s)
-            self._held = [_since(until_s - window_s, each) for each in self._held]
+            held, self._held, self._held_bytes = self._held, [], 0
+            for window in held:
+                self._hold(_since(until_s - window_s, window))
 
     def detections(self, *, duration_s: float) -> Detections:
-        """All that was found, cut to the video, surest first; the pool is empty afterwards."""
+        """All that was found, cut to the video, surest first; the pool is of no use afterwards."""
         self._settle(np.inf)
-        self._held = []
-        columns = zip(*((each.segments_s, each.labels, each.scores) for each in self._settled))
+        columns = zip(
+            *((each.segments_s, each.labels, each.scores) for each in self._settled), strict=True
+        )
         joined = Detections(*map(np.concatenate, columns))
         return joined.clipped(duration_s).by_score()
+
+    def _hold(self, window: Found) -> None:
+        if len(window.scores):
+            likely = np.count_nonzero(window.scores > self._config.least_score)
+            self._held_bytes += window.segments_s.nbytes + window.scores.nbytes + _BYTES * likely
+            self._held.append(window)
 
     def _settle(self, until_s: float) -> None:
         some = _unclipped(self._held, self._config)
