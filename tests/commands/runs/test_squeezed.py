@@ -1,6 +1,8 @@
 """Whole videos as windows of their own: trained on, scored, detected in, prepared, looked at."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -143,6 +145,17 @@ def test_classes_of_others_are_scored_beside_those_it_says_itself(trained, class
     assert own.own_classes is None
     assert written["own_classes"]["average_mAP"] == own.scores.average
     assert written["average_mAP"] == both.scores.average
+
+
+def test_the_command_prints_both_tables(trained, class_scores):
+    command = ["untrimmed", "evaluate", str(trained.path), "--class-scores", str(class_scores.file)]
+    done = subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, timeout=120, check=True
+    )
+    own, _, others = done.stdout.partition("by the class scores of others:")
+    assert own.startswith("by the classes that it says itself:")
+    assert "average" in own
+    assert "average" in others
 
 
 def test_classes_of_others_multiply_what_is_found_of_no_class(trained, class_scores):

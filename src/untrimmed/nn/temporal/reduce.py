@@ -34,6 +34,8 @@ class Reduce(nn.Module):
         self.channels = out_channels
         self.strides: tuple[int, ...] = (factor,)
         halvings = factor.bit_length() - 1
+        # Deviates: first values are PyTorch's, as the authors have them on THUMOS14; on ActivityNet
+        # theirs are Glorot's, about twice as large.  The effect is not measured.
         convs = [
             Conv(out_channels if i else in_channels, out_channels, stride=2 if halvings else 1)
             for i in range(max(halvings, 1))
