@@ -76,3 +76,22 @@ def test_memory_grows_with_the_length_and_not_with_its_square():
     x = torch.ones(1, T, 2)
     out = local_attention(x, x, x, torch.ones(1, T, dtype=torch.bool), heads=1, reach=9)
     torch.testing.assert_close(out, x)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_in_bfloat16_results_and_gradients_are_right_to_its_rounding(with_bias):
+    qkv, valid = drawn(70, dtype=torch.bfloat16)
+    exact = [x.detach().double().requires_grad_() for x in qkv]
+    bias = torch.randn(HEADS, 9, dtype=torch.float64) if with_bias else None
+    rounded = None if bias is None else bias.bfloat16()
+    found = local_attention(*qkv, valid, heads=HEADS, reach=4, bias=rounded)
+    wanted = dense(*exact, valid, reach=4, bias=bias)
+    assert found.isfinite().all()
+    pairs = [(found[valid], wanted[valid])]
+    pairs += zip(
+        torch.autograd.grad(found[valid].float().square().sum(), qkv),
+        torch.autograd.grad(wanted[valid].square().sum(), exact),
+        strict=True,
+    )
+    for mine, right in pairs:
+        assert (mine.double() - right).norm() < 0.02 * right.norm()

@@ -23,7 +23,9 @@ from torch import Tensor, nn
 
 from untrimmed.nn.layers.conv import Conv
 from untrimmed.nn.layers.norm import ChannelNorm
+from untrimmed.nn.layers.pieces import by_pieces
 from untrimmed.nn.layers.row import Row
+from untrimmed.nn.ops.clearing import clear_
 from untrimmed.nn.ops.losses import diou, sigmoid_focal
 from untrimmed.nn.ops.points import Lessons, Points, lessons, point_segments
 from untrimmed.nn.ops.processes import summed
@@ -149,10 +151,19 @@ class PointHead(nn.Module):
         """
         if pyramid.strides != self.strides:
             raise ValueError(f"a pyramid of strides {pyramid.strides}, not {self.strides}")
-        row = Row.of(pyramid.levels, gap=self.config.kernel // 2)
-        distances = row.levels(self.distances(self.distance_tower(row)).values)
+        gap = self.config.kernel // 2
+        row = Row.of(pyramid.levels, gap=gap)
+
+        def answers(piece: Padded, cells: slice) -> Padded:
+            scored = self.logits(self.score_tower(piece, row.inside[cells]))
+            measured = self.distances(self.distance_tower(piece, row.inside[cells]))
+            return Padded(torch.cat([scored.values, measured.values], 1), piece.valid)
+
+        # In pieces, as then what is between two layers stays in the cache.
+        found = by_pieces(answers, row.sequence, reach=gap * self.config.layers).values
+        distances = row.levels(found[:, -2:])
         return Raw(
-            logits=row.levels(self.logits(self.score_tower(row)).values),
+            logits=row.levels(found[:, :-2]),
             distances=tuple(
                 (_full(x) * scale).relu() for x, scale in zip(distances, self.scales, strict=True)
             ),
@@ -272,12 +283,10 @@ class _Tower(nn.Module):
             if not config.norm:
                 nn.init.zeros_(conv.get_parameter("bias"))
 
-    def forward(self, row: Row) -> Padded:
-        x = row.sequence
+    def forward(self, x: Padded, inside: Bool[Tensor, " T"]) -> Padded:
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = norm(conv(x))
-            values = torch.where(row.inside, x.values, x.values.new_zeros(())).relu_()
-            x = Padded(values, x.valid)
+            cells = norm(conv(x)).values.transpose(1, 2)  # (B, T, C)
+            x = Padded(clear_(cells, kept=inside).relu_().transpose(1, 2), x.valid)
         return x
 
 
@@ -293,7 +302,9 @@ def _around_0(distances: Float[Tensor, "B 2 P"]) -> Float[Tensor, "B P 2"]:
 def _highest(scores: Float[Tensor, "B T K"], most: int) -> Bool[Tensor, "B T K"]:
     """Where the highest scores of each video are, `most` of them; of equal ones the first."""
     flat = scores.flatten(1)
-    if flat.shape[1] <= most:
+    if torch.compiler.is_exporting():  # for any length at once
+        most = torch.sym_min(most, flat.shape[1])  # type: ignore[no-untyped-call]
+    elif flat.shape[1] <= most:
         return torch.ones_like(scores, dtype=torch.bool)
     last = flat.topk(most).values[:, -1:]
     above, equal = flat > last, flat == last

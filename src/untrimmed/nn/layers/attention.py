@@ -67,5 +67,12 @@ class Attention(nn.Module):
         mixed = F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0
         )
-        joined: Float[Tensor, "B T C"] = self.projection(mixed.transpose(1, 2).flatten(2))
+        joined: Float[Tensor, "B T C"] = self.projection(side_by_side(mixed))
         return joined
+
+
+def side_by_side(heads: Float[Tensor, "*B h T c"]) -> Float[Tensor, "*B T h*c"]:
+    """What all heads have found for each cell, in the order of the heads."""
+    if torch.compiler.is_exporting():  # whether a view is enough depends on the length
+        return torch.cat(heads.unbind(-3), -1)
+    return heads.transpose(-3, -2).flatten(-2)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from untrimmed.nn.ops import winograd
 from untrimmed.nn.ops.channelwise import convolve_channels
+from untrimmed.nn.ops.clearing import clear_
 from untrimmed.nn.ops.precision import lowered
 from untrimmed.tensors import Padded
 
@@ -56,22 +57,22 @@ class Conv(nn.Module):
 
     def forward(self, x: Padded) -> Padded:
         valid = x.valid[:, :: self.stride]
-        cells = self.unmasked(x.values).transpose(1, 2)  # (B, T, D)
-        return Padded(cells.masked_fill_(~valid[..., None], 0).transpose(1, 2), valid)
+        return Padded(clear_(self.cells(x.values), kept=valid).transpose(1, 2), valid)
 
-    def unmasked(self, values: Float[Tensor, "B C T"]) -> Float[Tensor, "B D _"]:
-        """The convolution alone, where nothing will see what is not valid."""
+    def cells(self, values: Float[Tensor, "B C T"]) -> Float[Tensor, "B _ D"]:
+        """The convolution alone, where nothing will see what is not valid; channels come last."""
         weight, bias = self.weight, self.bias
         cells = lowered(values.transpose(1, 2))  # (B, T, C)
-        if self.groups == 1 and self.stride == 1 and winograd.suits(cells, weight):
-            return winograd.convolve(cells, weight, bias).transpose(1, 2)
-        if self.groups == len(weight) and values.device.type == "cpu" and bias is None:
-            return convolve_channels(cells, weight[:, 0], stride=self.stride).transpose(1, 2)
-        if self.groups == 1 and self.stride == 1 and values.stride(1) == 1:
-            return _narrow(cells, weight, bias).transpose(1, 2)
+        if not torch.compiler.is_exporting():  # what is quick depends on the length
+            if self.groups == 1 and self.stride == 1 and winograd.suits(cells, weight):
+                return winograd.convolve(cells, weight, bias)
+            if self.groups == len(weight) and values.device.type == "cpu" and bias is None:
+                return convolve_channels(cells, weight[:, 0], stride=self.stride)
+            if self.groups == 1 and self.stride == 1 and values.stride(1) == 1:
+                return _narrow(cells, weight, bias)
         return F.conv1d(
             values, weight, bias, stride=self.stride, padding=self.padding, groups=self.groups
-        )
+        ).transpose(1, 2)
 
 
 def _narrow(

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from untrimmed.nn.layers.attention import side_by_side
 from untrimmed.nn.layers.conv import Conv
 from untrimmed.nn.layers.local_attention import local_attention
 from untrimmed.tensors import Padded
@@ -91,7 +92,7 @@ class _Projection(nn.Module):
         self.linear = nn.Linear(channels, channels)
 
     def forward(self, values: Float[Tensor, "B C T"]) -> Float[Tensor, "B _ C"]:
-        projected: Tensor = self.linear(self.norm(self.conv.unmasked(values).transpose(1, 2)))
+        projected: Tensor = self.linear(self.norm(self.conv.cells(values)))
         return projected
 
 
@@ -110,4 +111,4 @@ def _global_attention(
         x.view(B, T, heads, C // heads).transpose(1, 2) for x in (query, key, value)
     )
     mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen[:, None, None])
-    return mixed.transpose(1, 2).flatten(2)
+    return side_by_side(mixed)

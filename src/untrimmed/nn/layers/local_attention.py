@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 _BLOCK = 32
@@ -47,17 +47,37 @@ def local_attention(
     B, T, C = query.shape
     block = max(_BLOCK, 2 * reach)
     spare = -T % block
-    if spare:
+    if torch.compiler.is_exporting():  # always two blocks at least: one alone is a case of its own
+        spare = (T + 2 * block - 1) // block * block - T
+    if torch.compiler.is_exporting() or spare:
         query, key, value = (F.pad(x, (0, 0, 0, spare)) for x in (query, key, value))
     visible = _visible(F.pad(valid, (0, spare)), reach=reach, block=block)  # (N, 1, b, K)
     mask = visible if bias is None else _biased(visible, bias, reach=reach)
-    mixed = F.scaled_dot_product_attention(
+    mixed = _mixed(
         query.reshape(-1, block, heads, C // heads).transpose(1, 2),  # (N, h, b, C / h)
         _around(key, heads=heads, reach=reach, block=block),
         _around(value, heads=heads, reach=reach, block=block),
-        attn_mask=mask,
+        mask,
     )
     return mixed.transpose(1, 2).reshape(B, T + spare, C)[:, :T]
+
+
+def _mixed(
+    query: Float[Tensor, "N h b c"],
+    key: Float[Tensor, "N h K c"],
+    value: Float[Tensor, "N h K c"],
+    mask: Shaped[Tensor, "N #h b K"],
+) -> Float[Tensor, "N h b c"]:
+    on_cpu = query.device.type == "cpu" and not torch.compiler.is_compiling()
+    if on_cpu and query.requires_grad and query.dtype == torch.bfloat16 == key.dtype == value.dtype:
+        # The backward pass of the fused kernel takes four times as long in bfloat16, 3 % of a step.
+        # Logits are rounded here, for 1.8 times its error.
+        logits = (query * query.shape[-1] ** -0.5) @ key.mT
+        hidden = (
+            torch.where(mask, logits, -torch.inf) if mask.dtype == torch.bool else logits + mask
+        )
+        return hidden.softmax(-1).to(value.dtype) @ value
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
 def _around(
@@ -68,6 +88,10 @@ def _around(
     The videos stand one behind the other, so the first and last of a video's blocks see cells of
     its neighbours, too; `_visible` hides them.
     """
+    if torch.compiler.is_exporting():
+        blocks = _joined(cells, reach=reach, block=block).transpose(1, 2)
+        N, C, K = blocks.shape
+        return blocks.reshape(N, heads, C // heads, K).transpose(2, 3)
     line: Tensor = F.pad(cells.flatten(0, 1), (0, 0, reach, reach))
     if torch.compiler.is_compiling():
         blocks = line.unfold(0, block + 2 * reach, block)
@@ -75,6 +99,13 @@ def _around(
         blocks = _Overlapping.apply(line, block, reach)  # type: ignore[no-untyped-call]
     N, C, K = blocks.shape
     return blocks.view(N, heads, C // heads, K).transpose(2, 3)
+
+
+def _joined(x: Shaped[Tensor, "B T C"], *, reach: int, block: int) -> Shaped[Tensor, "N K C"]:
+    """What lies around each block, as a copy: in operations that can be exported for any length."""
+    B, T, C = x.shape
+    blocks = F.pad(x, (0, 0, reach, block - reach)).reshape(B, T // block + 1, block, C)
+    return torch.cat([blocks[:, :-1], blocks[:, 1:, : 2 * reach]], 2).flatten(0, 1)
 
 
 class _Overlapping(torch.autograd.Function):
@@ -99,7 +130,10 @@ class _Overlapping(torch.autograd.Function):
 
 def _visible(valid: Bool[Tensor, "B T"], *, reach: int, block: int) -> Bool[Tensor, "N 1 b K"]:
     """Which of the keys around its block each query sees: the valid ones in reach, and itself."""
-    keys = F.pad(valid, (reach, reach)).unfold(1, block + 2 * reach, block).flatten(0, 1)
+    if torch.compiler.is_exporting():
+        keys = _joined(valid[..., None], reach=reach, block=block)[..., 0]
+    else:
+        keys = F.pad(valid, (reach, reach)).unfold(1, block + 2 * reach, block).flatten(0, 1)
     place = torch.arange(block + 2 * reach, device=valid.device) - reach
     distance = place - place[reach : reach + block, None]  # (b, K)
     in_reach = distance.abs() <= reach

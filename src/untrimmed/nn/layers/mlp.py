@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from untrimmed.nn.ops.precision import lowered
+from untrimmed.nn.ops.prepared import prepared
 
 _CELLS = 1024
 """At a time; at 512 channels and a hidden width of 2048, 8 MiB of float32."""
@@ -44,7 +45,7 @@ class MLP(nn.Module):
             return y
         cells = lowered(x).reshape(-1, x.shape[-1])  # (N, C)
         maps = (self.widen.weight, self.widen.bias, self.narrow.weight, self.narrow.bias)
-        widen, shift, narrow, end = (lowered(each) for each in maps)
+        widen, shift, narrow, end = (prepared(lowered, each) for each in maps)
         if torch.is_grad_enabled():
             y = _Mlp.apply(cells, widen, shift, narrow, end)  # type: ignore[no-untyped-call]
         else:

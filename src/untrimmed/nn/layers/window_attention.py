@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from untrimmed.nn.layers.attention import side_by_side
 from untrimmed.nn.layers.droppath import drop_path
 from untrimmed.nn.layers.windows import Layout, Sides
 from untrimmed.nn.ops.precision import lowered
@@ -100,8 +101,8 @@ class WindowAttention(nn.Module):
         query, key, value = qkv.flatten(2, 3)  # (N M / G, G heads, T, C / heads) each
         attend = attend_in_parts if _is_better_in_parts(query) else _attend
         mixed = attend(query, key, value, bias=bias.flatten(0, 1), scale=self.scale)
-        mixed = mixed.reshape(N * M // G, G, self.heads, T, -1).transpose(2, 3)
-        return mixed.reshape(N, M, T, -1)
+        mixed = mixed.reshape(N * M // G, G, self.heads, T, -1)
+        return side_by_side(mixed).reshape(N, M, T, -1)
 
     def bias(
         self, layout: Layout, *, dtype: torch.dtype, by_kind: bool = False

@@ -21,8 +21,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from untrimmed.nn.ops.prepared import prepared
+
 _CELLS = 2304
-"""Cells at a time: so few that they stay in the cache, so many that a product of matrices pays."""
+"""Cells at a time, or half as many more: so few that they stay in the cache, so many that a product
+of matrices pays.  Of more than 1024 channels half as many."""
 
 
 def suits(x: Float[Tensor, "B T C"], weight: Float[Tensor, "D C k"]) -> bool:
@@ -76,14 +79,13 @@ def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     form = _FORMS[x.dtype]
     D, C, _ = weight.shape
     B, T, _ = x.shape
-    spread_weight = _spread_weight(weight, form).to(x.dtype).transpose(1, 2)  # (p, C, D)
+    spread_weight = prepared(_spread_weight, weight, x.dtype).transpose(1, 2)  # (p, C, D)
     bias = None if bias is None else bias.to(x.dtype)
     y = x.new_empty(B, T, D)
-    inputs = x.new_empty(form.points, form.tiles, C)
-    products = x.new_empty(form.points, form.tiles, D)
+    inputs, products = _room(x, C, D, form=form)
     for video, first, tiles in _blocks(x, form):
         spread, product = inputs[:, :tiles], products[:, :tiles]
-        form.spread(_cells(x[video], first - 1, form.outputs * tiles + 2), spread)
+        _transform(form.spread, x[video], first, spread, form=form, around=1)
         torch.bmm(spread, spread_weight, out=product)
         if bias is not None:
             product[1].add_(bias)  # the one product that enters every output once
@@ -95,12 +97,11 @@ def _weight_gradient(x: Tensor, gradient: Tensor, *, dtype: torch.dtype) -> Tens
     form = _FORMS[x.dtype]
     C, D = x.shape[2], gradient.shape[2]
     total = torch.zeros(form.points, D, C, dtype=dtype)
-    inputs = x.new_empty(form.points, form.tiles, C)
-    outputs = x.new_empty(form.points, form.tiles, D)
+    inputs, outputs = _room(x, C, D, form=form)
     for video, first, tiles in _blocks(x, form):
         spread, gathered = inputs[:, :tiles], outputs[:, :tiles]
-        form.spread(_cells(x[video], first - 1, form.outputs * tiles + 2), spread)
-        form.scatter(_cells(gradient[video], first, form.outputs * tiles), gathered)
+        _transform(form.spread, x[video], first, spread, form=form, around=1)
+        _transform(form.scatter, gradient[video], first, gathered, form=form, around=0)
         if x.dtype == dtype:
             torch.baddbmm(total, gathered.transpose(1, 2), spread, out=total)
         else:
@@ -112,9 +113,45 @@ def _weight_gradient(x: Tensor, gradient: Tensor, *, dtype: torch.dtype) -> Tens
 def _blocks(x: Tensor, form: _Form) -> Iterator[tuple[int, int, int]]:
     """Video, first cell and number of tiles of what is computed at a time."""
     B, T, _ = x.shape
+    cells = form.outputs * _tiles(x, form)
     for video in range(B):
-        for first in range(0, T, _CELLS):
-            yield video, first, -(-min(_CELLS, T - first) // form.outputs)
+        for first in range(0, T, cells):
+            yield video, first, -(-min(cells, T - first) // form.outputs)
+
+
+def _tiles(x: Float[Tensor, "B T C"], form: _Form) -> int:
+    """That are computed at a time, as near to `_CELLS` as equal blocks of the sequence can be."""
+    _, T, C = x.shape
+    blocks = max(round(T / (_CELLS if C <= 1024 else _CELLS // 2)), 1)
+    return -(-T // (blocks * form.outputs))
+
+
+def _room(x: Float[Tensor, "B T _"], *channels: int, form: _Form) -> list[Tensor]:
+    """Memory for a block of tiles, once for each number of channels."""
+    tiles = _tiles(x, form)
+    return [x.new_empty(form.points, tiles, each) for each in channels]
+
+
+def _transform(
+    change: _Transform,
+    x: Float[Tensor, "T C"],
+    first: int,
+    out: Float[Tensor, "p tiles C"],
+    *,
+    form: _Form,
+    around: int,
+) -> None:
+    """Change the tiles from cell `first` on, each with so many cells around it.
+
+    Only tiles that reach over an end of the video are copied, to have zeros there.
+    """
+    m, T, tiles = form.outputs, x.shape[0], out.shape[1]
+    begin = 1 if first < around else 0
+    end = max(begin, min(tiles, (T - around - first) // m))
+    for start, stop in ((0, begin), (begin, end), (end, tiles)):
+        if start < stop:
+            cells = _cells(x, first + m * start - around, m * (stop - start) + 2 * around)
+            change(cells, out[:, start:stop])
 
 
 def _cells(x: Float[Tensor, "T C"], first: int, count: int) -> Float[Tensor, "count C"]:
@@ -122,15 +159,18 @@ def _cells(x: Float[Tensor, "T C"], first: int, count: int) -> Float[Tensor, "co
     T = x.shape[0]
     before, after = max(0, -first), max(0, first + count - T)
     inside = x[first + before : first + count - after]
-    if before or after:
-        return F.pad(inside, (0, 0, before, after))
-    return inside if inside.is_contiguous() else inside.contiguous()
+    if inside.stride(1) != 1:
+        # First copied as it lies, as turning a part of something larger takes twice as long.
+        inside = inside.t().contiguous().t().contiguous()
+    return F.pad(inside, (0, 0, before, after)) if before or after else inside
 
 
-def _spread_weight(weight: Float[Tensor, "D C 3"], form: _Form) -> Float[Tensor, "p D C"]:
+def _spread_weight(weight: Float[Tensor, "D C 3"], dtype: torch.dtype) -> Float[Tensor, "p D C"]:
+    """For inputs of that type, and of it."""
     D, C, _ = weight.shape
     taps = weight.permute(2, 0, 1).reshape(3, D * C)
-    return (torch.tensor(form.weights, dtype=weight.dtype) @ taps).view(-1, D, C)
+    spread = torch.tensor(_FORMS[dtype].weights, dtype=weight.dtype) @ taps
+    return spread.view(-1, D, C).to(dtype)
 
 
 _Transform = Callable[[Tensor, Tensor], None]
@@ -156,11 +196,6 @@ class _Form(NamedTuple):
     @property
     def points(self) -> int:
         return len(self.weights)
-
-    @property
-    def tiles(self) -> int:
-        """That are computed at a time."""
-        return _CELLS // self.outputs
 
 
 def _spread_4(cells: Tensor, out: Tensor) -> None:
