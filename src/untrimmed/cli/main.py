@@ -18,6 +18,7 @@ from untrimmed.cli import (
     demo_data,
     detect,
     evaluate,
+    export,
     import_,
     inspect,
     plan,
@@ -56,6 +57,7 @@ for verb in (
     convert,
     class_scores,
     import_,
+    export,
 ):
     name = verb.__name__.rpartition(".")[2].rstrip("_")  # `import_`: the word itself is Python's
     app.command(name=name.replace("_", "-"))(verb.run)

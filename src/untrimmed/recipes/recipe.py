@@ -145,10 +145,10 @@ def read_recipe(name_or_path: str | Path, *, settings: Sequence[str] = ()) -> Re
     for setting in settings:
         data = override(data, setting)
     recipe = load(Recipe, data, source=str(path))
-    return _from_folder(recipe, base.absolute())
+    return from_folder(recipe, base.absolute())
 
 
-def _from_folder(recipe: Recipe, folder: Path) -> Recipe:
+def from_folder(recipe: Recipe, folder: Path) -> Recipe:
     """The same with paths that do not depend on the working folder."""
     data, scores = recipe.data, recipe.class_scores
     if scores is not None:

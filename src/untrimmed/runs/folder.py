@@ -9,7 +9,7 @@ from pathlib import Path
 from untrimmed.core.config import dump, load, read_yaml, to_yaml
 from untrimmed.core.errors import ConfigError, UserError
 from untrimmed.core.files import written_whole
-from untrimmed.recipes.recipe import Recipe
+from untrimmed.recipes.recipe import Recipe, from_folder
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class RunFolder:
     encoder: weights of the formed encoder, if the recipe forms one.
     last, best: weights of the detector, averaged if the recipe averages; best by the validation
         split's average mAP.
+    bundled: weights of a bundle, which has neither of these.
     state: everything that a resumed run needs, but the bank.
     bank: the live memory; `bank_saved` a copy of it.
     journal: one line of JSON per step.
@@ -49,6 +50,10 @@ class RunFolder:
         return self.path / "best.safetensors"
 
     @property
+    def bundled(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
     def state(self) -> Path:
         return self.path / "state.pt"
 
@@ -63,6 +68,11 @@ class RunFolder:
     @property
     def journal(self) -> Path:
         return self.path / "journal.jsonl"
+
+    @property
+    def validation_journal(self) -> Path:
+        """Scores of the validation split, one line of JSON per validation."""
+        return self.path / "validation.jsonl"
 
     @property
     def pretraining_journal(self) -> Path:
@@ -100,14 +110,15 @@ class RunFolder:
             path.write_text(to_yaml(recipe), encoding="utf-8")
 
     def read_recipe(self) -> Recipe:
-        """The resolved recipe.
+        """The resolved recipe; relative paths in it, as a bundle has them, mean beside it.
 
         Raises:
             UserError: if this is no folder of a run.
         """
         if not self.recipe.exists():
             raise UserError(f"{self.path} is no folder of a run: it has no {self.recipe.name}")
-        return load(Recipe, read_yaml(self.recipe), source=str(self.recipe))
+        recipe = load(Recipe, read_yaml(self.recipe), source=str(self.recipe))
+        return from_folder(recipe, self.path.absolute())
 
     def read_classes(self) -> tuple[str, ...]:
         """Names of the classes, by label."""
@@ -115,12 +126,12 @@ class RunFolder:
 
     @property
     def weights(self) -> Path:
-        """The weights to detect with: the best if there are any, else the last.
+        """The weights to detect with: the best if there are any, else the last; or a bundle's.
 
         Raises:
             UserError: if the run has none yet.
         """
-        for path in (self.best, self.last):
+        for path in (self.best, self.last, self.bundled):
             if path.exists():
                 return path
         raise UserError(f"{self.path} has no weights yet: run `untrimmed train` first")

@@ -264,13 +264,15 @@ class VideoSwin(nn.Module):
         self, x: Float[Tensor, "N *map"], keep: Bool[Tensor, "D N"] | None, *, parts: slice
     ) -> Float[Tensor, "N K _ _ _"]:
         """The map behind some parts, one after the other, from that before them."""
-        rows = self._rows(keep, len(x))
+        rows = self._rows(keep, x)
         for part, part_keep in list(zip(self._parts, rows, strict=True))[parts]:
             x = part(x) if part is self.stem else part(x, part_keep)
         return x
 
-    def _rows(self, keep: Bool[Tensor, "D N"] | None, n: int) -> Sequence[Tensor | None]:
-        """The draws of each part, for `n` clips."""
+    def _rows(
+        self, keep: Bool[Tensor, "D N"] | None, clips: Num[Tensor, "N *map"]
+    ) -> Sequence[Tensor | None]:
+        """The draws of each part, for as many clips."""
         draws = [0, *(2 * sum(rate > 0 for rate in rates) for rates in self.rates)]
         if keep is None:
             return [None] * len(draws)

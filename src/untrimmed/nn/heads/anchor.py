@@ -181,7 +181,12 @@ class AnchorHead(nn.Module):
         for level in self._levels(raw):
             scores = level.logits.sigmoid() * level.valid[..., None]  # (B, TA, K)
             segments = level.segments.clamp(min=0).minimum(end[:, None, None])  # (B, TA, 2)
-            if scores.shape[1] > self.config.top_k:
+            if torch.compiler.is_exporting():  # for any length at once
+                most = torch.sym_min(self.config.top_k, scores.shape[1])  # type: ignore[no-untyped-call]
+                best = scores.amax(-1).topk(most, dim=1).indices[..., None]
+                scores = scores.gather(1, best.expand(-1, -1, scores.shape[2]))
+                segments = segments.gather(1, best.expand(-1, -1, 2))
+            elif scores.shape[1] > self.config.top_k:
                 order = scores.amax(-1).sort(dim=1, descending=True, stable=True).indices
                 best = order[:, : self.config.top_k, None]
                 scores = scores.take_along_dim(best, 1)
@@ -199,7 +204,7 @@ class AnchorHead(nn.Module):
             T, device = valid.shape[1], valid.device
             anchors = level_anchors(T, stride=stride, scales=A, base_scale=scale, device=device)
             moved = decode(anchors, _by_anchor(deltas, A), max_growth=growth)
-            wide = valid.repeat_interleave(A, dim=1)  # (B, TA)
+            wide = valid[..., None].expand(-1, -1, A).flatten(1)  # (B, TA)
             levels.append(_Level(anchors, _by_anchor(logits, A), moved, wide))
         return levels
 

@@ -349,9 +349,10 @@ def _joined(classes: _Classes, picks: Iterable[_Pick]) -> _Pick:
     large ones of their rounds tear the heap, 1.7 GB for 200,000 candidates.
     """
     stream, rounds = iter(picks), 0
+    together = min(64, 1 + _TORN // max(1, classes.starts.nbytes))
     kinds = (classes.starts, classes.ends, *classes[3:])
-    buffers = [field.new_empty(len(field), 8 * _TOGETHER) for field in kinds]
-    while some := list(islice(stream, _TOGETHER)):
+    buffers = [field.new_empty(len(field), 256) for field in kinds]
+    while some := list(islice(stream, together)):
         if rounds + len(some) > buffers[0].shape[1]:
             buffers = [torch.cat([buffer, torch.empty_like(buffer)], 1) for buffer in buffers]
         for buffer, fields in zip(buffers, zip(*some, strict=True), strict=True):
@@ -360,5 +361,5 @@ def _joined(classes: _Classes, picks: Iterable[_Pick]) -> _Pick:
     return _Pick(*(buffer[:, :rounds] for buffer in buffers))
 
 
-_TOGETHER = 32
-"""Rounds that are copied together."""
+_TORN = 2**22
+"""Bytes of the heap, a few times this, that may lie torn between two copies."""

@@ -98,10 +98,13 @@ class RelativePosition(nn.Module):
         Raises:
             ValueError: if there are more cells than `max_cells`.
         """
-        if cells > self.max_cells:
+        is_exporting = torch.compiler.is_exporting()
+        if not is_exporting and cells > self.max_cells:
             raise ValueError(
                 f"a sequence of {cells} cells, where positions are learned for {self.max_cells}"
             )
         place = torch.arange(cells, device=self.table.device)
         row = place[:, None] - place + self.max_cells - 1  # (T, T)
+        if is_exporting:  # for any length at once; farther away is only padding
+            row = row.clamp(0, 2 * self.max_cells - 2)
         return self.table[row].permute(2, 0, 1)

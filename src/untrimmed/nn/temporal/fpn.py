@@ -67,5 +67,6 @@ class FPN(nn.Module):
 
 def _add(fine: Padded, coarse: Padded) -> Padded:
     """The fine level plus the coarse one, each cell of which stands for two."""
-    repeated = coarse.values.repeat_interleave(2, dim=2)[..., : fine.values.shape[-1]]
+    twice = coarse.values[..., None].expand(-1, -1, -1, 2).flatten(2)
+    repeated = twice[..., : fine.values.shape[-1]]
     return Padded.of(fine.values + repeated, fine.valid)

@@ -95,5 +95,6 @@ class _Stage(nn.Module):
 def pairs(values: Float[Tensor, "B C T"]) -> Float[Tensor, "B half 2*C"]:
     """Cells 2t and 2t + 1 side by side in the channels; zeros beside a last one without partner."""
     B, C, T = values.shape
-    even = F.pad(values, (0, T % 2))
-    return even.transpose(1, 2).reshape(B, -1, 2 * C)
+    half = (T + 1) // 2
+    even = F.pad(values, (0, 2 * half - T))
+    return even.transpose(1, 2).reshape(B, half, 2 * C)
