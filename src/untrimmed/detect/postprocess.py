@@ -92,9 +92,9 @@ def detections(windows: Sequence[Found], *, duration_s: float, config: Suppressi
     return _unclipped(windows, config).clipped(duration_s).by_score()
 
 
-AT_ONCE = 2**24
+AT_ONCE = 2**23
 """Bytes, those that suppression takes included, up to which all candidates of a video are
-suppressed at once: some 200,000 scores above the least."""
+suppressed at once: some 100,000 scores above the least."""
 
 _BYTES = 72  # that suppression takes for each score above the least
 
@@ -151,7 +151,7 @@ class Pool:
 
     def _hold(self, window: Found) -> None:
         if len(window.scores):
-            likely = np.count_nonzero(window.scores > self._config.least_score)
+            likely = int(np.count_nonzero(window.scores > self._config.least_score))
             self._held_bytes += window.segments_s.nbytes + window.scores.nbytes + _BYTES * likely
             self._held.append(window)
 

@@ -23,7 +23,7 @@ from untrimmed.data.feature_dataset import (
     whole_video,
 )
 from untrimmed.data.torch_file import READERS
-from untrimmed.detect.sequence import detect_sequence
+from untrimmed.detect.sequence import WINDOW, detect_sequence
 from untrimmed.nn.detector import Detector
 from untrimmed.nn.protocols import Quietable
 from untrimmed.recipes.data import FeatureData
@@ -292,12 +292,14 @@ def _found(
     device: torch.device,
 ) -> Detections:
     cells = sample.features.shape[-1]
+    trained = feature_settings(recipe).cells
     return detect_sequence(
         detector,
         sample.features,
         grid=sample.grid,
         duration_s=duration_s,
-        length=recipe.model.padded(cells, cells=feature_settings(recipe).cells),
+        length=recipe.model.padded(cells, cells=trained),
+        window=recipe.model.padded(WINDOW, cells=trained),
         suppression=recipe.detect.suppression,
         device=device,
         bf16=recipe.train.bf16,
