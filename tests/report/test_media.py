@@ -70,3 +70,17 @@ def test_a_broken_file_is_missing_and_its_folder_stays_private(tmp_path, page):
         assert isinstance(place, Missing)
         assert "cannot be opened as a video" in place.reason
         assert str(tmp_path) not in place.reason
+
+
+def test_a_long_video_is_not_copied_unasked(tmp_path, make_video, page, monkeypatch):
+    monkeypatch.setattr("untrimmed.report.media.LONGEST_COPIED_S", 1.0)
+    files = {
+        "long": make_video(tmp_path / "a.avi", codec="mpeg4", seconds=1.6),
+        "short": make_video(tmp_path / "b.avi", codec="mpeg4", seconds=0.4),
+        "plays": make_video(tmp_path / "c.mp4", seconds=1.6),
+    }
+    places = placed(files, page, embed=False, max_embedded_bytes=MUCH)
+    assert isinstance(places["short"], Linked)
+    assert isinstance(places["plays"], Linked)
+    assert isinstance(places["long"], Missing)
+    assert "ffmpeg -i" in places["long"].reason

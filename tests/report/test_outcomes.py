@@ -2,8 +2,8 @@ import numpy as np
 
 from untrimmed.core.actions import Actions
 from untrimmed.core.detections import Detections
-from untrimmed.metrics.average_precision import average_precision
 from untrimmed.metrics import errors
+from untrimmed.metrics.average_precision import average_precision
 from untrimmed.metrics.errors import Kind, error_profile
 from untrimmed.report.outcomes import (
     EXCUSED,

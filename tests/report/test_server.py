@@ -10,9 +10,10 @@ from untrimmed.core.actions import Actions
 from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import ConfigError
-from untrimmed.report.server import Address, is_own_host, serve
+from untrimmed.report.requests import is_own_host
+from untrimmed.report.server import Address, serve
+from untrimmed.runs.seen_files import Sources
 from untrimmed.runs.site import ViewSite
-from untrimmed.runs.viewing import Sources
 from untrimmed.sources.formats import activitynet
 
 CONTENT = bytes(range(256)) * 5 + b"end"

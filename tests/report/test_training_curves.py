@@ -28,8 +28,8 @@ def test_few_steps_are_points_each():
 
 
 def test_scores_of_validation_are_points():
-    records = [record(1, a=1.0), {"number": 1, "average_mAP": 0.25}]
-    assert training_curves(records)["scores"] == [(1, 0.25)]
+    told = [{"number": 1, "average_mAP": 0.25}, {"number": 2, "average_mAP": None}]
+    assert training_curves([record(1, a=1.0)], validations=told)["scores"] == [(1, 0.25)]
 
 
 def test_without_a_step_there_are_no_curves():

@@ -42,7 +42,8 @@ def run(
     `untrimmed report theirs.json --annotations truth.json --media videos`
     """
     from untrimmed.report.html import write_report
-    from untrimmed.runs.viewing import Sources, look_at
+    from untrimmed.runs.seen_files import Sources
+    from untrimmed.runs.viewing import look_at
 
     view = look_at(
         Sources(

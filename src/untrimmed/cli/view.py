@@ -48,8 +48,8 @@ def run(
     `untrimmed view theirs.json ours.json --annotations truth.json --media videos`
     """
     from untrimmed.report.server import serve
+    from untrimmed.runs.seen_files import Sources
     from untrimmed.runs.site import ViewSite
-    from untrimmed.runs.viewing import Sources
 
     site = ViewSite(
         Sources(

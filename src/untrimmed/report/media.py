@@ -18,6 +18,9 @@ from urllib.parse import quote
 from untrimmed.core.errors import MediaError
 from untrimmed.report.proxy import duration_s, played_as, write_proxy
 
+LONGEST_COPIED_S = 2 * 3600
+"""A longer video that browsers do not play is not copied: that may take as long as it lasts."""
+
 _LEAST_BITS_PER_S = 120_000  # below, a copy of 640 pixels shows blocks
 _HEADROOM = 0.95  # the container comes on top of the pictures
 
@@ -100,6 +103,12 @@ def _embedded(path: Path, share: int) -> Embedded | None:
 
 def _linked(id: str, path: Path, page: Path) -> Linked:
     if played_as(path) is None:
+        if duration_s(path) > LONGEST_COPIED_S:
+            raise MediaError(
+                "browsers do not play this kind of file, and it is too long to be copied unasked:"
+                " convert it with `ffmpeg -i FILE -c:v libx264 NEW.mp4`",
+                file=path,
+            )
         path = browser_copy(id, path, copies_of(page))
     relative = Path(os.path.relpath(path.resolve(), page.parent.resolve()))
     return Linked(quote(relative.as_posix()))

@@ -12,7 +12,6 @@ lead here (DNS rebinding).  What changes something, or makes a file, needs the t
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import secrets
@@ -26,6 +25,7 @@ from typing import Any, BinaryIO, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from untrimmed.core.errors import ConfigError, UserError
+from untrimmed.report.requests import is_loopback, is_own_host, part_of
 
 LARGEST_BODY = 8 * 2**20
 """Bytes of a request; a video with a hundred thousand labels has less."""
@@ -46,7 +46,6 @@ _HEADERS = {
     "Content-Security-Policy": "frame-ancestors 'none'",
 }
 _MEDIA = re.compile(r"/media/([^/]+)(/copy)?")
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 class Site(Protocol):
@@ -93,7 +92,7 @@ class Address:
     @property
     def loopback(self) -> bool:
         """Whether this machine alone can reach it."""
-        return _is_loopback(self.host)
+        return is_loopback(self.host)
 
 
 def serve(
@@ -126,27 +125,6 @@ def serve(
     with server:
         listening(Address(host, server.server_address[1]))
         server.serve_forever()
-
-
-def is_own_host(header: str, *, listening_on: str) -> bool:
-    """Whether a `Host` header can be of somebody who meant this server.
-
-    Addresses are, as nobody else can give those a meaning; of names, those of this machine and
-    the one that the server was told to listen on.
-    """
-    name = (urlsplit(f"//{header}").hostname or "") if header else ""
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return name in {"localhost", listening_on.lower(), socket.gethostname().lower()}
-    return address.is_loopback or not _is_loopback(listening_on)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Server(ThreadingHTTPServer):
@@ -274,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _RefusedError(HTTPStatus.NOT_FOUND, "there is no such video")
         with file:
             size = path.stat().st_size
-            part = _part_of(self.headers.get("Range", ""), size)
+            part = part_of(self.headers.get("Range", ""), size)
             if part is not None and part[0] >= size:
                 headers = {"Content-Range": f"bytes */{size}"}
                 status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
@@ -296,23 +274,6 @@ class _Handler(BaseHTTPRequestHandler):
             if self.command != "HEAD":
                 file.seek(first)
                 _copied(file, self.wfile, last - first + 1)
-
-
-def _part_of(header: str, size: int) -> tuple[int, int] | None:
-    """First and last byte that a `Range` asks for; None for all, as of ranges that we do not know.
-
-    A first byte behind the end stays there, so that it can be refused.
-    """
-    asked = _RANGE.fullmatch(header.strip())
-    if asked is None or not (asked[1] or asked[2]):
-        return None
-    if not asked[1]:  # the last so many bytes
-        count = int(asked[2])
-        return (max(0, size - count), size - 1) if count else (size, size)
-    first, last = int(asked[1]), int(asked[2] or size)
-    if last < first:
-        return None
-    return first, min(last, size - 1)
 
 
 def _copied(source: BinaryIO, target: Any, count: int) -> None:

@@ -20,7 +20,7 @@ class TrainingCurves(TypedDict):
     steps: N, the last step of each point.
     losses: by name, N each; null where a step had none of that name.
     lr: N.
-    scores: [step, average mAP of the validation split], where the journal has any.
+    scores: [step, average mAP of the validation split].
     """
 
     steps: list[int]
@@ -30,11 +30,15 @@ class TrainingCurves(TypedDict):
 
 
 def training_curves(
-    records: Sequence[Mapping[str, Any]], *, points: int = POINTS
+    records: Sequence[Mapping[str, Any]],
+    *,
+    validations: Sequence[Mapping[str, Any]] = (),
+    points: int = POINTS,
 ) -> TrainingCurves | None:
     """Curves of the records of a journal (`train.journal`); None without a step.
 
     Args:
+        validations: records of the scores of the validation split.
         points: most points, above 0.
     """
     steps = [record for record in records if isinstance(record.get("losses"), Mapping)]
@@ -49,7 +53,7 @@ def training_curves(
         lr=_means([record.get("lr") for record in steps], parts),
         scores=[
             (int(record["number"]), float(record["average_mAP"]))
-            for record in records
+            for record in validations
             if record.get("average_mAP") is not None
         ],
     )

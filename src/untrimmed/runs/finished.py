@@ -78,7 +78,7 @@ class Finished:
             self.path(id),
             external_data={
                 "duration_s": looked.duration_s,
-                "file": str(place(source)),
+                "file": str(place(source).absolute()),
                 "made_of": self._made_of(source),
             },
         )

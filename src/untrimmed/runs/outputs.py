@@ -39,7 +39,10 @@ ALWAYS: tuple[Form, ...] = ("json", "csv")
 LABEL_STUDIO_FPS = 25.0
 """In which its tasks count; its labelling configuration must say the same."""
 
-MOST_IN_PAGE = 5000
+MOST_EMBEDDED_BYTES = 2**23
+"""Of videos inside the page, which is written from memory; if there are more all are linked."""
+
+MOST_IN_PAGE = 2000
 """Detections of a video in the page, the surest; the files have all."""
 
 _SHORTEST_S = 2e-3  # that ELAN can hold for sure; it counts in whole milliseconds
@@ -105,7 +108,12 @@ def write_results(
     media = _files(results) if on_videos else {}
     if results.detections:
         yield Progress("write the page", 0, 1)
-        write_report(_report(results, media), output / "report.html")
+        bytes_in_all = sum(file.stat().st_size for file in media.values())
+        write_report(
+            _report(results, media),
+            output / "report.html",
+            embed=bytes_in_all <= MOST_EMBEDDED_BYTES,
+        )
         yield Progress("write the page", 1, 1)
     if "overlay" not in forms:
         return {}

@@ -14,10 +14,10 @@ from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.errors import UserError
 from untrimmed.report.html import Live, encoded_data, page
 from untrimmed.report.media import browser_copy
-from untrimmed.report.training_curves import TrainingCurves, training_curves
+from untrimmed.report.training_curves import TrainingCurves
 from untrimmed.runs.correcting import Corrections, exported, writable_formats
-from untrimmed.runs.viewing import Sources, View, look_at
-from untrimmed.train import journal
+from untrimmed.runs.seen_files import Sources
+from untrimmed.runs.viewing import View, course, look_at
 
 GOING_S = 120.0
 """A training goes on if its journal was written to so many seconds ago, or less."""
@@ -38,7 +38,7 @@ class ViewSite:
         self._view = look_at(sources)
         self._data = encoded_data(self._view.report)
         self._corrections = self._opened(self._view)
-        self._course = _Course(self._view.journal)
+        self._course = _Course(self._view.run)
 
     @property
     def view(self) -> View:
@@ -81,13 +81,12 @@ class ViewSite:
 
     def news(self, seen: str) -> dict[str, Any]:
         """The course of the training if it went on, and a stamp of the results."""
-        course = self._course
-        training = course.read()
+        training = self._course.read()
         return {
-            "seen": course.stamp,
+            "seen": self._course.stamp,
             "results": self._sources.stamp(),
-            "training": None if seen == course.stamp else training,
-            "going": course.going,
+            "training": None if seen == self._course.stamp else training,
+            "going": self._course.going,
         }
 
     def correct(self, request: Mapping[str, Any]) -> None:
@@ -142,10 +141,10 @@ class ViewSite:
 
 
 class _Course:
-    """The journal of a run, read again when it has grown, but not all the time."""
+    """The course of a training, read again when it went on, but not all the time."""
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, run: Path | None) -> None:
+        self._run = run
         self._lock = Lock()
         self._curves: TrainingCurves | None = None
         self._due_s = 0.0
@@ -154,20 +153,20 @@ class _Course:
     @property
     def going(self) -> bool:
         """Whether somebody is writing it."""
-        if self._path is None or not self._path.exists():
-            return False
-        return time.time() - self._path.stat().st_mtime < GOING_S
+        changed_s = max((file.stat().st_mtime for file in self._files()), default=0.0)
+        return time.time() - changed_s < GOING_S
 
     def read(self) -> TrainingCurves | None:
         """The curves; None if there is nothing to draw."""
         with self._lock:
             began_s = time.monotonic()
-            if self._path is None or not self._path.exists() or began_s < self._due_s:
-                return self._curves
-            stamp = str(self._path.stat().st_size)
-            if stamp != self.stamp:
-                self._curves = training_curves(journal.read(self._path))
+            stamp = " ".join(str(file.stat().st_size) for file in self._files())
+            if self._run is not None and stamp != self.stamp and began_s >= self._due_s:
+                self._curves = course(self._run)
                 self.stamp = stamp
                 # A tenth of the time at most goes into reading a long one.
                 self._due_s = began_s + 10 * (time.monotonic() - began_s)
             return self._curves
+
+    def _files(self) -> list[Path]:
+        return [] if self._run is None else sorted(self._run.glob("*.jsonl"))

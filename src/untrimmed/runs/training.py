@@ -243,6 +243,9 @@ def _validated(training: _Training) -> Job[None]:
         data.failed.update(failed)
     found = {id: detections for part, _ in parts for id, detections in part.items()}
     average = score(recipe, truth, found).average
+    if processes.is_first:
+        with Journal(folder.validation_journal, last_step=state.step - 1) as journal:
+            journal.write({"number": state.step, "average_mAP": average})
     if state.best is None or not average <= state.best:  # also when there was no number yet
         state.best = average
         if processes.is_first:

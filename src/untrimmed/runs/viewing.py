@@ -7,68 +7,37 @@ detected here: `runs.evaluation` and `runs.detection` do that.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from untrimmed import __version__
 from untrimmed.core.actions import Actions
 from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.detections import Detections
-from untrimmed.core.errors import FormatError, MediaError, UserError
+from untrimmed.core.errors import MediaError, UserError
 from untrimmed.metrics import protocols
 from untrimmed.metrics.average_precision import Scores, precision_recall
 from untrimmed.report.charts import NamedCurve
 from untrimmed.report.html import Report, Rival, VideoEntry
 from untrimmed.report.media import copies_of
 from untrimmed.report.proxy import duration_s
-from untrimmed.report.training_curves import training_curves
+from untrimmed.report.training_curves import TrainingCurves, training_curves
 from untrimmed.runs.correcting import Corrections
 from untrimmed.runs.scoring import protocol_of, read_detections, read_truth
-from untrimmed.sources.formats import csv
-from untrimmed.sources.json_tree import read_json
+from untrimmed.runs.seen_files import (
+    Sources,
+    classes_in,
+    detections_of,
+    is_run,
+    split_of_run,
+    told_by_detect,
+)
 from untrimmed.sources.media import find
-from untrimmed.sources.table import read_rows
 from untrimmed.train import journal
 
-if TYPE_CHECKING:
-    from untrimmed.recipes.data import Splits
-    from untrimmed.runs.folder import RunFolder
-
 CURVE_TIOU = 0.5
-DETECTIONS = "detections.json"
-"""What `untrimmed detect` calls its detections."""
-
 _LEAST_DURATION_S = 0.1  # of a video of which nothing is known at all
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sources:
-    """What a page is made of, as files.
-
-    Args:
-        main: folder of a run, output folder of `detect`, or a file of detections.
-        other: a second one, to be compared.
-        annotations: of the videos; those of the run if not given.
-        format: of the annotations; by the file's ending if not given.
-        split: of the annotations; the run's test split if not given.
-        media: folder of the video files; those of the run, or those detected in, if not given.
-    """
-
-    main: Path
-    other: Path | None = None
-    annotations: Path | None = None
-    format: str | None = None
-    split: str | None = None
-    media: Path | None = None
-
-    def stamp(self) -> str:
-        """Changes when there are new results."""
-        paths = [self.main] if self.other is None else [self.main, self.other]
-        files = (file for path in paths for file in _files_of_detections(path))
-        return " ".join(f"{file.name}:{file.stat().st_mtime_ns}" for file in files)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,14 +48,14 @@ class View:
         report: for the page; without corrections.
         corrections: what people have said so far; reading it is left to whoever shows it.
         videos: those of the report, with their splits.
-        journal: of the run; None if there is no run.
+        run: the folder of the run; None if there is none.
         copies: folder for copies of videos.
     """
 
     report: Report
     corrections: Path
     videos: Mapping[str, Video]
-    journal: Path | None
+    run: Path | None
     copies: Path
 
     def with_corrections(self) -> Report:
@@ -107,9 +76,21 @@ def look_at(sources: Sources) -> View:
     """
     if sources.media is not None and not sources.media.is_dir():
         raise MediaError("no such folder of videos", file=sources.media)
-    if _is_run(sources.main):
+    if is_run(sources.main):
         return _of_run(sources)
     return _of_results(sources)
+
+
+def course(run: Path) -> TrainingCurves | None:
+    """How the training of a run went so far; None before its first step."""
+    from untrimmed.runs.folder import RunFolder  # imports torch, as all that knows recipes does
+
+    folder = RunFolder(run)
+    steps, scores = (
+        journal.read(path) if path.exists() else []
+        for path in (folder.journal, folder.validation_journal)
+    )
+    return training_curves(steps, validations=scores)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,7 +117,7 @@ def _of_run(sources: Sources) -> View:
 
     folder = RunFolder(sources.main)
     recipe = folder.read_recipe()
-    split, detections = _split_of_run(folder, sources.split, recipe.data.splits)
+    split, detections = split_of_run(folder, sources.split, recipe.data.splits)
     if sources.annotations is not None:
         known = read_truth(sources.annotations, format=sources.format, split=split)
     else:
@@ -148,7 +129,7 @@ def _of_run(sources: Sources) -> View:
     found = [read_detections(detections, classes)] if detections is not None else [{}]
     ids = list(found[0]) if detections is not None else list(known.videos)
     if sources.other is not None:
-        found.append(read_detections(_detections_of(sources.other, split), classes))
+        found.append(read_detections(detections_of(sources.other, split), classes))
     _check_known(ids, known.videos, detections)
     media = sources.media or recipe.data.media
     content = _Content(
@@ -164,29 +145,28 @@ def _of_run(sources: Sources) -> View:
     if detections is None:
         facts["detections"] = "none yet: `untrimmed evaluate` makes them"
     report = _report(content, sources, title=f"{model}, {split} split", facts=facts)
-    course = training_curves(journal.read(folder.journal)) if folder.journal.exists() else None
     return View(
-        report=replace(report, training=course),
+        report=replace(report, training=course(folder.path)),
         corrections=folder.path / f"corrections-{split}.json",
         videos=content.videos,
-        journal=folder.journal,
+        run=folder.path,
         copies=copies_of(folder.report),
     )
 
 
 def _of_results(sources: Sources) -> View:
-    files = [_detections_of(path, sources.split) for path in (sources.main, sources.other) if path]
+    files = [detections_of(path, sources.split) for path in (sources.main, sources.other) if path]
     known = None
     if sources.annotations is not None:
         known = read_truth(sources.annotations, format=sources.format, split=sources.split)
-    classes = known.classes if known is not None else _classes_in(files)
+    classes = known.classes if known is not None else classes_in(files)
     found = tuple(read_detections(file, classes) for file in files)
     ids = list(
         dict.fromkeys([*(known.videos if known else ()), *(id for some in found for id in some)])
     )
     if not ids:
         raise UserError(f"{files[0]}: there is no video in it to look at")
-    told = _told_by_detect(files[0].parent)
+    told = told_by_detect(files[0].parent)
     media = {id: file for id, (file, _) in told.items() if file is not None and id in ids}
     if sources.media is not None:
         media |= find(sources.media, ids)
@@ -202,10 +182,10 @@ def _of_results(sources: Sources) -> View:
     folder = files[0].parent
     stem = "" if own_folder else f"{files[0].stem}."
     return View(
-        report=_report(content, sources, title=_names(sources)[0], facts={}),
+        report=_report(content, sources, title=sources.names[0], facts={}),
         corrections=folder / f"{stem}corrections.json",
         videos=content.videos,
-        journal=None,
+        run=None,
         copies=copies_of(folder / "report.html"),
     )
 
@@ -223,7 +203,7 @@ def _report(content: _Content, sources: Sources, *, title: str, facts: Mapping[s
         for id, video in content.videos.items()
     )
     scored = [_scored(content, some) for some in content.found]
-    names = _names(sources)
+    names = sources.names
     rival = None
     if len(content.found) > 1:
         rival = Rival(
@@ -262,96 +242,6 @@ def _scored(
         NamedCurve(name, curve.recall, curve.precision)
         for name, curve in zip(content.classes, curves, strict=True)
     )
-
-
-def _names(sources: Sources) -> list[str]:
-    """What the models are called: the folder or file, with what is above it if that is the same."""
-    paths = [path.resolve() for path in (sources.main, sources.other) if path is not None]
-    names = [path.name if path.is_dir() else path.stem for path in paths]
-    if len(set(names)) < len(names):
-        return [f"{path.parent.name}/{name}" for path, name in zip(paths, names, strict=True)]
-    return names
-
-
-def _is_run(path: Path) -> bool:
-    return (path / "recipe.yaml").exists()
-
-
-def _files_of_detections(path: Path) -> list[Path]:
-    """Files in which a run or results may keep detections; those that exist."""
-    if path.is_dir():
-        pattern = "detections-*.json" if _is_run(path) else DETECTIONS
-        return sorted(path.glob(pattern))
-    return [path] if path.exists() else []
-
-
-def _split_of_run(folder: RunFolder, split: str | None, splits: Splits) -> tuple[str, Path | None]:
-    """Which split of a run to show, and its detections if there are any.
-
-    Without a wish, the first of the test and validation splits that has been evaluated; else the
-    one whose actions are shown while the training goes on.
-    """
-    wanted = [split] if split is not None else [splits.test, splits.validation]
-    for name in filter(None, wanted):
-        if folder.detections(name).exists():
-            return name, folder.detections(name)
-    return split or splits.validation or splits.test, None
-
-
-def _detections_of(path: Path, split: str | None) -> Path:
-    """The one file of detections that a path means.
-
-    Raises:
-        UserError: if there is none, or several.
-    """
-    if not path.exists():
-        raise UserError(f"{path}: no such file or folder")
-    files = _files_of_detections(path)
-    if split is not None and _is_run(path):
-        files = [file for file in files if file.stem == f"detections-{split}"] or files
-    if len(files) == 1:
-        return files[0]
-    if files:
-        there = ", ".join(file.stem.removeprefix("detections-") for file in files)
-        raise UserError(f"{path} was evaluated on several splits, choose one of: {there} (--split)")
-    if _is_run(path):
-        raise UserError(f"{path} has no detections yet: run `untrimmed evaluate {path}` first")
-    raise UserError(
-        f"{path} is no folder of a run (it has no recipe.yaml) nor of results (it has no"
-        f" {DETECTIONS})"
-    )
-
-
-def _classes_in(files: Iterable[Path]) -> tuple[str, ...]:
-    """All labels of some files of detections, sorted."""
-    names: set[str] = set()
-    for file in files:
-        if file.suffix.lower() == ".csv":
-            rows = read_rows(file, csv.DETECTION_COLUMNS)
-            names |= {row.cells["label"] for row in rows} - {""}
-        else:
-            for video in read_json(file).member("results").members().values():
-                names |= {row.member("label").name() for row in video.elements()}
-    return tuple(sorted(names))
-
-
-def _told_by_detect(folder: Path) -> dict[str, tuple[Path | None, float | None]]:
-    """By video, the file that was looked into and the seconds it lasts, as `detect` wrote it."""
-    told: dict[str, tuple[Path | None, float | None]] = {}
-    for path in sorted((folder / "videos").glob("*.json")):
-        try:
-            said = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise FormatError("wanted JSON", file=path) from error
-        if not isinstance(said, dict):
-            continue
-        file, length_s = said.get("file"), said.get("duration_s")
-        id = said.get("video", path.stem)
-        told[str(id)] = (
-            Path(file) if isinstance(file, str) and Path(file).is_file() else None,
-            float(length_s) if isinstance(length_s, int | float) and length_s > 0 else None,
-        )
-    return told
 
 
 def _video(

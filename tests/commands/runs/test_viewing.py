@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,8 @@ from untrimmed.core.detections import Detections
 from untrimmed.core.errors import FormatError, MediaError, UserError
 from untrimmed.recipes.recipe import read_recipe
 from untrimmed.runs.folder import RunFolder
-from untrimmed.runs.viewing import Sources, look_at
+from untrimmed.runs.seen_files import Sources
+from untrimmed.runs.viewing import look_at
 from untrimmed.sources.formats import activitynet, csv
 from untrimmed.train.journal import Journal
 
@@ -87,8 +86,9 @@ def test_a_table_is_as_good_as_json(tmp_path):
 def test_what_detect_says_of_a_video_is_believed(results, tmp_path):
     (tmp_path / "film.mp4").write_bytes(b"")
     said = {"file": str(tmp_path / "film.mp4"), "duration_s": 12.5}
-    (results / "videos").mkdir()
-    (results / "videos" / "a.json").write_text(json.dumps(said))
+    activitynet.write_detections(
+        {"a": FOUND["a"]}, CLASSES, results / "videos" / "a.json", external_data=said
+    )
     videos = by_id(look_at(Sources(main=results)))
     assert videos["a"].duration_s == 12.5
     assert videos["a"].media == tmp_path / "film.mp4"

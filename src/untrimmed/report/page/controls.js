@@ -108,7 +108,7 @@ function prepareKinds() {
   element("kinds").append(
     ...boxes.map(([, label]) => label),
     make("button", { type: "button", text: "all", onclick: () => only(false) }),
-    make("button", { type: "button", text: "errors alone", onclick: () => only(true) }),
+    make("button", { type: "button", text: "errors", onclick: () => only(true) }),
   );
 }
 
