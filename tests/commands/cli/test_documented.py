@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def blocks(page):
 
 def commands(page):
     lines = [line for kind, block in blocks(page) if not kind for line in block.splitlines()]
-    return [shlex.split(line) for line in lines if line.startswith("untrimmed ")]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("untrimmed ")]
 
 
 def end_well(commands, folder):
@@ -95,6 +96,73 @@ def test_the_modules_of_the_page_on_adding_convert_train_and_score(data, edit_an
     found = commands("adding.md")
     assert [command[1] for command in found] == ["convert", "train", "evaluate"]
     end_well(found, data)
+
+
+def serves(command, folder):
+    """That a page is there while the command goes on."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", *command, "--no-browser"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            addresses = (re.search(r"http://\S+", line) for line in process.stdout)
+            with urlopen(next(filter(None, addresses))[0], timeout=60) as page:
+                assert "<title>" in page.read().decode()
+        finally:
+            process.terminate()
+
+
+SHORTENED = ("--set", "train.epochs=1", "--set", "train.batch=2")
+
+
+def shortened(command):
+    """The same, trained for a moment only."""
+    if command[1] != "train":
+        return command
+    of_videos = ["--set", "pretrain.steps=2", "--set", "train.head_only_steps=0"]
+    return [*command, *SHORTENED, *([] if "runs/features" in command else of_videos)]
+
+
+def test_the_way_of_the_tutorial_leads_from_videos_to_a_page(data, edit_annotations):
+    edit_annotations(only_trained)
+    end_well([["untrimmed", "convert", "annotations.json", "times.csv"]], data)
+    (data / "recipe.yaml").unlink()
+    (data / "new_videos").mkdir()
+    video = next((data / "videos").glob("*.mp4"))
+    (data / "new_videos" / "match_07.mp4").write_bytes(video.read_bytes())
+    found = commands("tutorial.md")
+    verbs = ["plan", "train", "prepare", "evaluate", "view", "report", "detect"]
+    assert [command[1] for command in found] == verbs
+    end_well([shortened(each) for each in found if each[1] != "view"], data)
+    serves(next(each for each in found if each[1] == "view"), data)
+    python = next(block for kind, block in blocks("tutorial.md") if kind == "python")
+    done = subprocess.run(
+        [sys.executable, "-c", python], cwd=data, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    end_well(commands("threshold.md"), data)
+    end_well(commands("videos.md"), data)
+
+
+def test_the_commands_of_the_page_on_features_lead_to_detections(tmp_path):
+    random = np.random.default_rng(0)
+    database = {}
+    for folder in ("features", "new_features"):
+        (tmp_path / folder).mkdir()
+    for n in range(12):
+        rows = random.normal(size=(147, 40)).astype(np.float32)  # of 600 frames, 16 in each, 4 apart
+        np.save(tmp_path / ("features" if n < 11 else "new_features") / f"v{n}.npy", rows)
+        if n < 11:
+            labels = ("wave", "pour")
+            times = [{"label": labels[k % 2], "segment": [3.0 * k, 3.0 * k + 2]} for k in range(6)]
+            subset = ("training", "validation", "testing")[n % 3]
+            database[f"v{n}"] = {"duration": 20.0, "subset": subset, "annotations": times}
+    (tmp_path / "truth.json").write_text(json.dumps({"database": database}))
+    found = commands("features.md")
+    assert [each[1] for each in found] == ["plan", "train", "evaluate", "detect", "plan"]
+    end_well(map(shortened, found), tmp_path)
 
 
 def test_every_format_is_in_the_table():
