@@ -5,7 +5,9 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from pydoc import locate
 from urllib.request import urlopen
 
 import numpy as np
@@ -152,7 +154,9 @@ def test_the_commands_of_the_page_on_features_lead_to_detections(tmp_path):
     for folder in ("features", "new_features"):
         (tmp_path / folder).mkdir()
     for n in range(12):
-        rows = random.normal(size=(147, 40)).astype(np.float32)  # of 600 frames, 16 in each, 4 apart
+        rows = random.normal(size=(147, 40)).astype(
+            np.float32
+        )  # of 600 frames, 16 in each, 4 apart
         np.save(tmp_path / ("features" if n < 11 else "new_features") / f"v{n}.npy", rows)
         if n < 11:
             labels = ("wave", "pour")
@@ -163,6 +167,16 @@ def test_the_commands_of_the_page_on_features_lead_to_detections(tmp_path):
     found = commands("features.md")
     assert [each[1] for each in found] == ["plan", "train", "evaluate", "detect", "plan"]
     end_well(map(shortened, found), tmp_path)
+
+
+def test_every_page_of_the_site_and_all_that_its_reference_names_is_there():
+    site = tomllib.loads((DOCS.parent / "zensical.toml").read_text())["project"]
+    listed = set(re.findall(r"[\w/-]+\.md", json.dumps(site["nav"])))
+    assert listed == {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+    pages = "\n".join(path.read_text() for path in (DOCS / "reference").glob("*.md"))
+    named = re.findall(r"^::: (\S+)", pages, re.MULTILINE)
+    assert named
+    assert all(locate(name) for name in named)
 
 
 def test_every_format_is_in_the_table():
