@@ -270,14 +270,14 @@ class VideoSwin(nn.Module):
         return x
 
     def _rows(
-        self, keep: Bool[Tensor, "D N"] | None, clips: Num[Tensor, "N *map"]
+        self, keep: Bool[Tensor, "D _"] | None, clips: Num[Tensor, "N *map"]
     ) -> Sequence[Tensor | None]:
         """The draws of each part, for as many clips."""
         draws = [0, *(2 * sum(rate > 0 for rate in rates) for rates in self.rates)]
         if keep is None:
             return [None] * len(draws)
-        if keep.shape != (sum(draws), n):
-            wanted = f"{sum(draws)} draws for {n} clips"
+        if keep.shape != (sum(draws), len(clips)):
+            wanted = f"{sum(draws)} draws for {len(clips)} clips"
             raise ValueError(f"keep is {tuple(keep.shape)}, wanted {wanted}")
         return torch.split(keep.to(self.norm.weight.device), draws)
 
