@@ -6,13 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import ExitStack, contextmanager
 
-import numpy as np
 import pytest
 
+from benchmarks.page import draw
 from tests.report.browsing import (
     PLAYER,
     bar,
@@ -365,30 +364,17 @@ def test_a_file_that_browsers_do_not_play_is_shown_as_a_copy(serving, opened, ma
     assert seeked(page) == pytest.approx(2.4, abs=0.1)
 
 
-def test_a_page_of_two_hundred_videos_is_there_in_two_seconds(serving, opened, tmp_path):
-    generator = np.random.default_rng(0)
-    names = tuple(f"class {n}" for n in range(20))
-    videos, found = {}, {}
-    for n in range(200):
-        starts = generator.uniform(0, 580, 115)
-        segments = np.stack([starts, starts + generator.uniform(1, 20, 115)], axis=1)
-        labels = generator.integers(0, 20, 115)
-        videos[f"v{n}"] = Video(
-            id=f"v{n}", duration_s=600.0, actions=Actions(segments[:15], labels[:15])
-        )
-        found[f"v{n}"] = Detections(segments[10:], labels[10:], generator.uniform(0, 1, 105))
-    activitynet.write(Annotations(names, videos), tmp_path / "truth.json")
-    activitynet.write_detections(found, names, tmp_path / "found.json")
+def test_a_page_of_two_hundred_videos_lists_them_all_and_stays_small(tmp_path, serving, opened):
+    draw(tmp_path, videos=200, detections=105)
     url = serving(tmp_path / "found.json", "--annotations", tmp_path / "truth.json")
-    page = opened("about:blank")  # the browser itself is awake
-    times_s = []
-    for _ in range(3):  # other work on this machine is no fault of the page
-        began_s = time.monotonic()
-        page.goto(url)
-        wait_until(page, "document.querySelectorAll('#videos li').length === 200")
-        wait_until(page, "document.querySelectorAll('#lanes .bar').length > 0")
-        times_s.append(time.monotonic() - began_s)
-    assert min(times_s) < 2.0, times_s
+    page = opened(url)
+    wait_until(page, "document.querySelectorAll('#videos li').length === 200")
+    wait_until(page, "document.querySelectorAll('#lanes .bar').length > 0")
+    # How long that takes is measured by `benchmarks.page`: what decides it is how much is sent, ...
+    with urllib.request.urlopen(url) as answer:
+        assert len(answer.read()) < 1.5 * 2**20
+    # ... and that no video is drawn but the one that is looked at.
+    assert page.locator("#lanes .bar").count() <= 15 + 105
 
 
 @pytest.fixture
