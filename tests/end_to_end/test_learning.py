@@ -66,7 +66,9 @@ def trained(tmp_path):
         for _ in range(150):
             ids = [f"v{n}" for n in random.choice(len(videos), 8, replace=False)]
             yield Batch(
-                tuple(window_at(id, 0, video_frames=SHAPE.frames, fps=10, shape=SHAPE) for id in ids),
+                tuple(
+                    window_at(id, 0, video_frames=SHAPE.frames, fps=10, shape=SHAPE) for id in ids
+                ),
                 torch.zeros(8, 1, 3, 8, 4, 4, dtype=torch.uint8),
                 torch.zeros(8, 1, dtype=torch.int64),
                 tuple(targets(videos[id][1], GRID) for id in ids),
