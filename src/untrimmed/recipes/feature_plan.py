@@ -29,7 +29,7 @@ WINDOW = 9
 
 _THIN = 32  # columns below which a row says too little to be left out
 _WIDEST_STACK = 512
-_FEWEST_LEVELS, _MOST_LEVELS = 4, 8
+_FEWEST_LEVELS, _FEWEST_OF_LONG, _MOST_LEVELS, _LONG = 4, 5, 8, 512
 _LONGEST, _LONGEST_ON_CPU = 4608, 2304
 _BATCH_CELLS, _MOST_WINDOWS = 2304, 4
 _CELL_S = 3.7e-4  # of a core of 2023, with 256 channels (docs/results.md)
@@ -72,7 +72,8 @@ def cells_for(survey: Survey, rows: FeatureRows, machine: Machine) -> Cells:
     files, grid = _thinned(rows, every)
     cell_s, longest = rows.row_s * every, max(1, rows.longest // every)
     wanted = 1 + math.ceil(math.log2(max(1.0, survey.long_s / cell_s / REACH)))
-    levels = min(max(wanted, _FEWEST_LEVELS), _MOST_LEVELS)
+    fewest = _FEWEST_LEVELS if longest < _LONG else _FEWEST_OF_LONG  # to see what is far away
+    levels = min(max(wanted, fewest), _MOST_LEVELS)
     unit = (WINDOW - 1) * 2 ** (levels - 1)
     most = _LONGEST if machine.gpu_gib else _LONGEST_ON_CPU
     # A window holds the longest action twice, whatever the machine.
