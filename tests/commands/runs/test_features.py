@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from untrimmed import Detector
 from untrimmed.core.errors import ConfigError, MediaError, UserError
 from untrimmed.recipes.recipe import read_recipe
 from untrimmed.runs.detection import detect
@@ -135,6 +136,22 @@ def test_a_file_of_features_gives_the_detections_of_its_video(trained, made, tmp
     assert found.failed == {}
     np.testing.assert_allclose(found.detections["v13"].segments_s, wanted.segments_s, atol=1e-6)
     assert found.durations_s["v13"] == pytest.approx(len(np.load(file)) * STEP_S + STEP_S)
+
+
+def test_a_detector_in_python_takes_a_file_or_an_array_of_features(trained, made, tmp_path):
+    file = made / "features" / "v12.npy"
+    wanted = finish(detect(trained, [file], output=tmp_path)).detections["v12"]
+    detector = Detector.load(trained.path)
+    of_file, of_array = detector(file), detector(np.load(file))
+    for found in (of_file, of_array):
+        assert found.detections.segments_s.tolist() == wanted.segments_s.tolist()
+        assert found.detections.scores.tolist() == wanted.scores.tolist()
+        assert found.duration_s == pytest.approx((len(np.load(file)) - 1) * STEP_S + CLIP_S)
+        assert found.media is None
+    with pytest.raises(MediaError, match="features of width"):
+        detector(np.load(file)[:, :5])
+    with pytest.raises(UserError, match="about videos, but the recipe is of features"):
+        detector(np.zeros((3, 8, 8, 3), np.uint8), fps=2.0)
 
 
 def test_a_folder_of_features_means_all_its_files(trained, made, tmp_path):
