@@ -37,9 +37,11 @@ def run(
     Videos are inside, as small copies where browsers do not play them, so that the file can be
     sent to somebody.
 
-    Examples: `untrimmed report runs/first -o report.html`,
-    `untrimmed report runs/first runs/second -o both.html`,
-    `untrimmed report theirs.json --annotations truth.json --media videos`
+    Example: `untrimmed report runs/first -o report.html`
+
+    Example: `untrimmed report runs/first runs/second -o both.html`
+
+    Example: `untrimmed report theirs.json --annotations truth.json --media videos`
     """
     from untrimmed.report.html import write_report
     from untrimmed.runs.seen_files import Sources

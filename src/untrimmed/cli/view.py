@@ -42,10 +42,13 @@ def run(
     the ends of a detection, rename, add and delete. Corrections are kept in the folder of the run
     or results, and can be exported in the formats of annotation tools. Ends with ctrl C.
 
-    Examples: `untrimmed view runs/first`,
-    `untrimmed view found --media videos`,
-    `untrimmed view runs/first runs/second`,
-    `untrimmed view theirs.json ours.json --annotations truth.json --media videos`
+    Example: `untrimmed view runs/first`
+
+    Example: `untrimmed view found --media videos`
+
+    Example: `untrimmed view runs/first runs/second`
+
+    Example: `untrimmed view theirs.json ours.json --annotations truth.json --media videos`
     """
     from untrimmed.report.server import serve
     from untrimmed.runs.seen_files import Sources

@@ -62,7 +62,8 @@ class Train:
         ema: decay of the averaged weights; null keeps none.
         ema_warm_up: whether the average forgets faster at first, for runs of few steps.
         clip_norm: largest norm of the gradient; null leaves it as it is.
-        head_only_steps: so many first steps train everything but the encoder, from memory alone.
+        head_only_steps: so many first steps train everything but the encoder, from memory alone;
+            without a memory none do.
         bf16: compute in bfloat16 where autocast deems it safe.
         validate_every: epochs between scores on the validation split.
     """

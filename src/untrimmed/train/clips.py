@@ -33,9 +33,9 @@ class ClipLessons:
         detector: on `device`; its encoder's features go back into the bank.
         bank: the long memory; None trains with fresh clips alone.
         generator: of the augmentation and of what the encoder leaves out, on the CPU.
-        head_only_steps: for so many steps from 0 the encoder is not trained; nor are clips
-            encoded if there is a bank, which then holds all that is needed.  So it is, too, with
-            batches without clips.
+        head_only_steps: for so many steps from 0 no clip is encoded and the encoder is not
+            trained: the bank holds all that is needed.  So it is, too, with batches without clips.
+            Without a bank these are steps like any other.
         bf16: compute in bfloat16 where autocast deems it safe; weights stay float32.
         processes: that train together, each on windows of its own; all remember the same.
     """
