@@ -3,9 +3,11 @@
     OMP_NUM_THREADS=1 python benchmarks/long_video.py
     OMP_NUM_THREADS=1 python benchmarks/long_video.py --lengths 10 60 600 --rate 25 --kind mkv
 
-An mp4 itself costs some 100 bytes for each of its frames, 75 of them FFmpeg's table of the file and
-25 our index, and an mkv those 25: ten hours at 25 frames per second are 90 MB, or 22 MB, whatever
-the detector takes.  Beside them only the detections found grow, 32 bytes each.
+What grows is the index of the file's frames, 25 bytes each and as much again while it is made; an
+mp4 adds FFmpeg's own table, 75 bytes a frame, an mkv nothing.  So the file matters, not the
+detector: ten hours at 25 frames per second, 900,000 in an mkv, took 60 to 80 MB more than ten
+minutes, at 5 per second 22 MB (2 cores, a busy machine).  Beside it only the detections found
+grow, 32 bytes each.
 
 Draws a minute of 64 x 64 pixels, repeats its packets to the lengths asked for, and runs
 `untrimmed detect` on each, in a process of its own, with a small TALLFormer that was never

@@ -219,7 +219,8 @@ def index(path: Path) -> VideoIndex:
             shown = np.flatnonzero(packets.shown)
             pts = np.arange(len(shown), dtype=np.int64)
             tick_s = last_s = _usual_step_s(packets, stream)
-        times_s = (pts - pts[0]) * tick_s
+        times_s = (pts - pts[0]).astype(np.float64)
+        times_s *= tick_s
         turns, mirrored = _orientation(picture)
         size = (picture.width, picture.height)
         return VideoIndex(
@@ -317,7 +318,9 @@ def _timed(packets: _Packets, container: InputContainer, stream: VideoStream) ->
     if container.format.name == "avi" and reorders:
         return False
     # Written without times, or all with the same.
-    if 2 * len(np.unique(packets.pts[packets.pts != _NO_TIME])) <= len(packets.pts):
+    times = np.sort(packets.pts)
+    distinct = np.count_nonzero(times[1:] != times[:-1]) + int(times[0] != _NO_TIME)
+    if 2 * distinct <= len(times):
         return False
     # Times that jump back: recordings joined without writing them anew.
     return packets.in_order
@@ -328,12 +331,14 @@ def _in_order_shown(packets: _Packets) -> Int64[np.ndarray, " n"]:
 
     Frames ahead of the first key frame refer to frames that the file does not hold.
     """
+    order = np.argsort(packets.pts, kind="stable")
+    times = packets.pts[order]
     # Without a time of its own the first is ahead of none: `_NO_TIME` is the least number.
-    kept = np.flatnonzero(
-        packets.shown & (packets.pts != _NO_TIME) & (packets.pts >= packets.pts[0])
-    )
-    latest_first = kept[::-1]
-    return latest_first[np.unique(packets.pts[latest_first], return_index=True)[1]]
+    shown = packets.shown[order] & (times != _NO_TIME) & (times >= packets.pts[0])
+    if not shown.all():
+        order, times = order[shown], times[shown]
+    last = np.append(times[1:] != times[:-1], True)
+    return order if last.all() else order[last]
 
 
 def _usual_step_s(packets: _Packets, stream: VideoStream) -> float:
