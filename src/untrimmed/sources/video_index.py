@@ -12,7 +12,6 @@ Shapes: n frames that are shown.
 from __future__ import annotations
 
 import math
-from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer
-from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -28,6 +26,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy.typing import ArrayLike
 
 from untrimmed.core.errors import MediaError
+from untrimmed.sources.packets import NO_TIME, Packets, in_order_shown
 
 # Of a stream that states neither times nor a rate: what FFmpeg too assumes of such streams.
 _USUAL_RATE = 25.0
@@ -126,70 +125,6 @@ class VideoIndex:
         return np.maximum(positions, 0)
 
 
-class _Packets:
-    """What is needed of packets, in the order of decoding; in arrays, for they are many.
-
-    Corrupt ones at the end are left out: a part of a file that was cut off.
-    """
-
-    def __init__(self) -> None:
-        self._pts, self._duration, self._offset = array("q"), array("q"), array("q")
-        self._key, self._shown = bytearray(), bytearray()
-        self._whole = 0  # packets up to the last that is not corrupt
-        self._in_order = 0  # packets ahead of the first that is to be decoded before another
-        self._last_dts: int | None = None
-
-    def add(self, packet: Packet[VideoStream]) -> None:
-        before, dts = self._last_dts, packet.dts
-        self._last_dts = before if dts is None else dts
-        if dts is None or before is None or dts >= before:
-            self._in_order += self._in_order == len(self._pts)
-        self._pts.append(_NO_TIME if packet.pts is None else packet.pts)
-        self._duration.append(packet.duration or 0)
-        self._offset.append(-1 if packet.pos is None else packet.pos)
-        self._key.append(packet.is_keyframe)
-        self._shown.append(not packet.is_discard)
-        if not packet.is_corrupt:
-            self._whole = len(self._pts)
-
-    def __len__(self) -> int:
-        return self._whole
-
-    @property
-    def begun(self) -> bool:
-        """Whether any was added, corrupt or not."""
-        return bool(self._pts)
-
-    @property
-    def in_order(self) -> bool:
-        """Whether none is to be decoded before one that stands ahead of it."""
-        return self._in_order >= self._whole
-
-    @property
-    def pts(self) -> Int64[np.ndarray, " n"]:
-        """The container's times; `_NO_TIME` where it states none."""
-        return np.frombuffer(self._pts, np.int64, self._whole)
-
-    @property
-    def duration(self) -> Int64[np.ndarray, " n"]:
-        return np.frombuffer(self._duration, np.int64, self._whole)
-
-    @property
-    def offset(self) -> Int64[np.ndarray, " n"]:
-        return np.frombuffer(self._offset, np.int64, self._whole)
-
-    @property
-    def key(self) -> Bool[np.ndarray, " n"]:
-        return np.frombuffer(self._key, bool, self._whole)
-
-    @property
-    def shown(self) -> Bool[np.ndarray, " n"]:
-        return np.frombuffer(self._shown, bool, self._whole)
-
-
-_NO_TIME = -(2**63)
-
-
 def index(path: Path) -> VideoIndex:
     """Read when each frame of a video is shown; a few milliseconds per minute of video.
 
@@ -211,7 +146,7 @@ def index(path: Path) -> VideoIndex:
             )
         timed = _timed(packets, container, stream)
         if timed:
-            shown = _in_order_shown(packets)
+            shown = in_order_shown(packets)
             pts = packets.pts[shown]
             tick_s = _tick_s(stream)
             last_s = int(packets.duration[shown[-1]]) * tick_s or _usual_step_s(packets, stream)
@@ -290,9 +225,9 @@ def open_stream(path: Path, *, threads: int = 1) -> tuple[InputContainer, VideoS
     raise MediaError(f"this has no video, only {found}; give a file with a video stream", file=path)
 
 
-def _scan(container: InputContainer, stream: VideoStream) -> tuple[_Packets, VideoFrame | None]:
+def _scan(container: InputContainer, stream: VideoStream) -> tuple[Packets, VideoFrame | None]:
     """All packets from the first key frame on, and the first frame."""
-    packets = _Packets()
+    packets = Packets()
     picture: VideoFrame | None = None
     demuxed = container.demux(stream)
     while True:
@@ -312,36 +247,21 @@ def _scan(container: InputContainer, stream: VideoStream) -> tuple[_Packets, Vid
     return packets, picture if len(packets) else None
 
 
-def _timed(packets: _Packets, container: InputContainer, stream: VideoStream) -> bool:
+def _timed(packets: Packets, container: InputContainer, stream: VideoStream) -> bool:
     """Whether the times of the packets are those at which their frames are shown."""
     reorders = _codec(stream) in _UNTIMED_IN_AVI and stream.codec_context.has_b_frames
     if container.format.name == "avi" and reorders:
         return False
     # Written without times, or all with the same.
     times = np.sort(packets.pts)
-    distinct = np.count_nonzero(times[1:] != times[:-1]) + int(times[0] != _NO_TIME)
+    distinct = np.count_nonzero(times[1:] != times[:-1]) + int(times[0] != NO_TIME)
     if 2 * distinct <= len(times):
         return False
     # Times that jump back: recordings joined without writing them anew.
     return packets.in_order
 
 
-def _in_order_shown(packets: _Packets) -> Int64[np.ndarray, " n"]:
-    """The packets of the frames that are shown, by time; of those with the same time the last.
-
-    Frames ahead of the first key frame refer to frames that the file does not hold.
-    """
-    order = np.argsort(packets.pts, kind="stable")
-    times = packets.pts[order]
-    # Without a time of its own the first is ahead of none: `_NO_TIME` is the least number.
-    shown = packets.shown[order] & (times != _NO_TIME) & (times >= packets.pts[0])
-    if not shown.all():
-        order, times = order[shown], times[shown]
-    last = np.append(times[1:] != times[:-1], True)
-    return order if last.all() else order[last]
-
-
-def _usual_step_s(packets: _Packets, stream: VideoStream) -> float:
+def _usual_step_s(packets: Packets, stream: VideoStream) -> float:
     """How long a frame is shown, as packets say, else as the stream does."""
     stated = packets.duration[packets.duration > 0]
     if len(stated):
