@@ -23,9 +23,9 @@ from untrimmed.recipes.data import FeatureData
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs import thresholds
 from untrimmed.runs.dataset import read_annotations
-from untrimmed.runs.evaluation import told_apart
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.model_card import model_card
+from untrimmed.runs.networks import own_classes
 from untrimmed.runs.weights import checksum
 from untrimmed.sources.check import Fingerprint, fingerprints
 from untrimmed.sources.feature_grid import completed
@@ -68,7 +68,7 @@ def bundle(folder: RunFolder, output: Path, *, license: str | None = None) -> Bu
             _write(new.scores(split["split"]), split)
         if data is not None:
             _write(path / DATA, data)
-        names = told_apart(recipe, classes)
+        names = own_classes(recipe, classes)
         _write(path / CONFIG, _config(portable, names, model=model))
         card = model_card(
             output.name, portable, names, model=model, scores=scores, data=data, license=license

@@ -25,7 +25,7 @@ from untrimmed.report.charts import NamedCurve
 from untrimmed.report.html import Report, VideoEntry, write_report
 from untrimmed.runs.dataset import OpenData, readable, split_of
 from untrimmed.runs.folder import RunFolder
-from untrimmed.runs.networks import classes_itself, device_here, unclassified
+from untrimmed.runs.networks import classes_itself, device_here, own_classes, unclassified
 from untrimmed.runs.opening import open_data
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.runs.scoring import protocol_of, recall_by_multiple
@@ -151,8 +151,7 @@ def _scored(
 
 def told_apart(recipe: Recipe, classes: tuple[str, ...]) -> tuple[str, ...]:
     """The classes of a recipe's detections: those of the annotations, or the only one."""
-    one = recipe.data.one_class and recipe.class_scores is None
-    return ("action",) if one else classes
+    return classes if recipe.class_scores is not None else own_classes(recipe, classes)
 
 
 def evaluate(

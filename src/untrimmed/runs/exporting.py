@@ -34,10 +34,9 @@ from untrimmed.detect.graphs import (
 )
 from untrimmed.recipes.data import VideoData
 from untrimmed.recipes.recipe import Recipe
-from untrimmed.runs.evaluation import told_apart
 from untrimmed.runs.exported_settings import described, pixels_of
 from untrimmed.runs.folder import RunFolder
-from untrimmed.runs.networks import window_shape
+from untrimmed.runs.networks import own_classes, window_shape
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.runs.samples import Sample, Samples, samples, start_of
 
@@ -116,7 +115,7 @@ def export(
             finds something else than PyTorch.
     """
     recipe = folder.read_recipe()
-    names = told_apart(recipe, folder.read_classes())
+    names = own_classes(recipe, folder.read_classes())
     if apart and not isinstance(recipe.data, VideoData):
         raise UserError("a run on features has no encoder to be apart: leave --apart out")
     if apart and output.suffix in _ENDINGS.values():

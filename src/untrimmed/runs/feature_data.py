@@ -32,6 +32,7 @@ from untrimmed.runs.dataset import Stage, read_annotations, videos_of
 from untrimmed.runs.networks import build_detector
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.sources.arrays import KINDS
+from untrimmed.sources.feature_files import FeatureFiles
 from untrimmed.sources.feature_grid import FeatureGrid, completed
 from untrimmed.sources.features import FeatureStore, resized
 from untrimmed.sources.media import find
@@ -213,11 +214,11 @@ def open_alone(recipe: Recipe, files: Mapping[str, Path]) -> FeatureStore:
             path="data.features",
         )
     anywhere = replace(data.features[0], path=Path(), prefix="", suffix=None)
-    videos = [_alone(file) for file in files.values()]
+    videos = [id_alone(file) for file in files.values()]
     return FeatureStore.open([anywhere], videos=videos, readers=READERS)
 
 
-def _alone(file: Path) -> str:
+def id_alone(file: Path) -> str:
     """What `open_alone` calls the video of a file."""
     return str(file.absolute().with_suffix(""))
 
@@ -237,13 +238,8 @@ def detect_alone(
         MediaError: if the file cannot be read.
     """
     data = feature_settings(recipe)
-    grid = completed(data.grid, [replace(data.features[0], path=file.parent)])
-    if grid.step_frames is None:
-        raise ConfigError(
-            "needed, for a file alone does not say how long its video is",
-            path="data.grid.step_frames",
-        )
-    video = Video(id=_alone(file), duration_s=math.inf, fps=fps)
+    grid = _grid_alone(data, [replace(data.features[0], path=file.parent)])
+    video = Video(id=id_alone(file), duration_s=math.inf, fps=fps)
     duration_s = grid.covered_s(video, store.rows(video.id))
     sample = whole_video(store, video, grid)
     return _found(recipe, detector, sample, duration_s=duration_s, device=device), duration_s
@@ -263,12 +259,7 @@ def detect_given(
         ValueError: if there is no cell.
     """
     data = feature_settings(recipe)
-    grid = completed(data.grid, data.features)
-    if grid.step_frames is None:
-        raise ConfigError(
-            "needed, for features alone do not say how long their video is",
-            path="data.grid.step_frames",
-        )
+    grid = _grid_alone(data, data.features)
     video = Video(id="array", duration_s=math.inf, fps=fps)
     duration_s = grid.covered_s(video, len(features))
     values = np.array(features, np.float32)
@@ -281,6 +272,21 @@ def detect_given(
         Targets(torch.zeros(0, 2), torch.zeros(0, dtype=torch.long)),
     )
     return _found(recipe, detector, sample, duration_s=duration_s, device=device), duration_s
+
+
+def _grid_alone(data: FeatureData, files: Sequence[FeatureFiles]) -> FeatureGrid:
+    """Where rows lie of which no annotation says how long their video is.
+
+    Raises:
+        ConfigError: if nothing else says it.
+    """
+    grid = completed(data.grid, files)
+    if grid.step_frames is None:
+        raise ConfigError(
+            "needed, for features alone do not say how long their video is",
+            path="data.grid.step_frames",
+        )
+    return grid
 
 
 def _found(

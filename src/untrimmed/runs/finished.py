@@ -18,12 +18,11 @@ from untrimmed.core.detections import Detections
 from untrimmed.core.errors import FormatError
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.inputs import Source, place
+from untrimmed.runs.seen_files import FOLDER
 from untrimmed.sources.formats import activitynet
 from untrimmed.sources.frames import fingerprint
 from untrimmed.sources.json_tree import read_json
 from untrimmed.sources.written_actions import file_of
-
-FOLDER = "videos"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,15 @@ def device_here() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def own_classes(recipe: Recipe, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of what a detector finds by itself, by label; of whatever class, it has but one.
+
+    Args:
+        classes: of the annotations.
+    """
+    return ("action",) if recipe.data.one_class else classes
+
+
 def build_detector(
     recipe: Recipe, *, classes: int, channels: Sequence[int] | None = None
 ) -> Detector:

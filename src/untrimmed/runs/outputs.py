@@ -26,6 +26,7 @@ from untrimmed.report.html import Report, VideoEntry, write_report
 from untrimmed.report.overlay import overlay_size, write_overlay
 from untrimmed.runs.inputs import Source, place, shown_fps
 from untrimmed.runs.progress import Job, Progress
+from untrimmed.runs.seen_files import DETECTIONS
 from untrimmed.sources import parquet
 from untrimmed.sources.formats import activitynet, csv, elan, label_studio, subtitles
 from untrimmed.sources.frames import Frames
@@ -168,7 +169,7 @@ def _pictures(source: Source, *, fps: float | None) -> Iterator[Frames]:
 
 
 def _json(results: Results, output: Path) -> None:
-    activitynet.write_detections(results.detections, results.classes, output / "detections.json")
+    activitynet.write_detections(results.detections, results.classes, output / DETECTIONS)
 
 
 def _csv(results: Results, output: Path) -> None:

@@ -24,16 +24,16 @@ from untrimmed.nn.detector import Detector
 from untrimmed.recipes.data import VideoData
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import readable, split_of
-from untrimmed.runs.evaluation import told_apart
 from untrimmed.runs.feature_data import (
     OpenFeatures,
     detect_alone,
     feature_settings,
+    id_alone,
     open_alone,
     open_features,
 )
 from untrimmed.runs.folder import RunFolder
-from untrimmed.runs.networks import build_detector, window_shape
+from untrimmed.runs.networks import build_detector, own_classes, window_shape
 from untrimmed.runs.progress import finish
 from untrimmed.runs.video_data import OpenVideos, detect_in, open_videos, video_settings
 from untrimmed.sources.features import FeatureStore
@@ -147,7 +147,7 @@ def _video_files(folder: RunFolder, recipe: Recipe, on: Sequence[Path]) -> Sampl
     for file in on:
         frames = partial(open_video, file, fps=data.windows.fps, size=data.size)
         videos.append(Sample(file.stem, 0, partial(_in_file, frames), frames))
-    classes = told_apart(recipe, folder.read_classes())
+    classes = own_classes(recipe, folder.read_classes())
     return Samples(tuple(videos), build_detector(recipe, classes=len(classes)), 0)
 
 
@@ -164,10 +164,10 @@ def _feature_files(
     data, store = feature_settings(recipe), open_alone(recipe, {each.stem: each for each in on})
     videos = []
     for file in on:
-        rows = store.rows(str(file.absolute().with_suffix("")))
+        rows = store.rows(id_alone(file))
         length = recipe.model.padded(data.grid.resize or rows, cells=data.cells)
         videos.append(Sample(file.stem, length, partial(_in_features, store, file, fps)))
-    classes = told_apart(recipe, folder.read_classes())
+    classes = own_classes(recipe, folder.read_classes())
     detector = build_detector(recipe, classes=len(classes), channels=store.channels)
     return Samples(tuple(videos), detector, sum(store.channels))
 

@@ -22,12 +22,13 @@ from untrimmed.runs.feature_data import (
     detect_alone,
     detect_given,
     feature_settings,
+    id_alone,
     open_alone,
 )
 from untrimmed.runs.finished import Looked
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.inputs import Source, shown_fps
-from untrimmed.runs.networks import build_detector, device_here
+from untrimmed.runs.networks import build_detector, device_here, own_classes
 from untrimmed.runs.thresholds import Threshold, kept
 from untrimmed.runs.video_data import detect_in, video_settings
 from untrimmed.sources.frames import Frames
@@ -54,8 +55,7 @@ class TrainedRun:
         self.folder = folder
         self.recipe = folder.read_recipe()
         self.weights = folder.weights
-        # A detector that finds actions of whatever class names none.
-        self.classes = ("action",) if self.recipe.data.one_class else folder.read_classes()
+        self.classes = own_classes(self.recipe, folder.read_classes())
         self.device = device_here() if device is None else device
         self._network: tuple[Detector, tuple[int, ...] | None] | None = None
 
@@ -86,7 +86,7 @@ class TrainedRun:
         if isinstance(source, Pictures):
             raise MediaError("pictures, but the run is on features", file=source.folder)
         store = open_alone(self.recipe, {source.stem: source})
-        store.rows(str(source.absolute().with_suffix("")))  # so that its width is known
+        store.rows(id_alone(source))  # so that its width is known
         network = self._built(store.channels, source)
         return Looked(*detect_alone(self.recipe, store, fps, network, source, self.device))
 
