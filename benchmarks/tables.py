@@ -1,13 +1,17 @@
-"""TALLFormer's tables 2 and 5 in the small: what each idea is worth on composed UCF101.
+"""TALLFormer's tables 2 and 5 in the small: what each idea is worth on composed UCF101, or drawn.
 
     python -m benchmarks.compose UCF101 --out DIR --background ApplyEyeMakeup BandMarching \\
       Basketball Biking BlowDryHair BlowingCandles BoxingSpeedBag BrushingTeeth CleanAndJerk
     python -m benchmarks.tables --data DIR --weights WEIGHTS --seeds 0 1
     python -m benchmarks.tables --data DIR --weights WEIGHTS --only tallformer frozen
 
-Every row is a run of `benchmarks/ucf101.yaml` with some settings changed (`ROWS`), trained, scored
-on the test split and written to `--out`; one that is there is not run again.  WEIGHTS is a file of
-ImageNet weights of MobileNetV2.
+    untrimmed demo-data DIR
+    python -m benchmarks.tables --study demo --data DIR --out runs/demo_tables
+
+Every row is a run of a study's recipe with some settings changed (`benchmarks/table_rows.py`),
+trained, scored on the test split and written to `--out`; one that is there is not run again.
+WEIGHTS is a file of ImageNet weights of MobileNetV2.  Where no weights are given, the encoder is
+formed first, as the recipe says, once for each seed and frame rate; every row goes on from it.
 
 - Table 2: long memory against its rivals that encode as many frames in a step, and so take as much
   memory for it: an encoder that is never trained, short windows, few frames per second.  All rows
@@ -28,11 +32,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from benchmarks.memory import Footprint
+from benchmarks.table_rows import STUDIES, Study
 from untrimmed import api
 from untrimmed.core.files import written_whole
 from untrimmed.data.collate import Batch
@@ -48,70 +53,44 @@ from untrimmed.train.clips import ClipLessons
 from untrimmed.train.memory import fill
 from untrimmed.train.optimizer import optimizer_for
 
-RECIPE = Path(__file__).parent / "ucf101.yaml"
 TIOUS = ("0.3", "0.5", "0.7")
 MIB = 2**20
 REPEATS = 5
 Result = dict[str, Any]
 
 
-class Row(NamedTuple):
-    """A run: what it is called, the tables it is in, and what is changed for it."""
-
-    text: str
-    tables: tuple[str, ...]
-    settings: tuple[str, ...] = ()
-
-
-ROWS = {
-    "frozen": Row("LT-Frozen: r = 0, 40 s", ("2",), ("data.memory.keep=0",)),
-    # Without memory all clips of a window are fresh: r = 1.  The memory is for the first steps.
-    "short": Row("ST-E2E, short: 6 s", ("2",), ("data.windows.clips=3", "data.memory.keep=1")),
-    # As many frames over 40 s.  Anchors are of 2 s at least: half of a cell, which is of 3.3 s.
-    "sparse": Row(
-        "ST-E2E, sparse: 40 s, 0.6 frames per second",
-        ("2",),
-        (
-            "data.windows={fps: 0.6, clip_frames: 8, clips: 3}",
-            "data.memory.keep=1",
-            "model.head.base_scale=0.6",
-        ),
-    ),
-    "tallformer": Row("TALLFormer: r = 0.15, 40 s", ("2", "5a", "5b", "5c")),
-    "alone": Row("without consistency", ("5b",), ("model.consistency_layers=0",)),
-    "10s": Row("10 s", ("5c",), ("data.windows.clips=5", "data.memory.keep=0.6")),
-    "20s": Row("20 s", ("5c",), ("data.windows.clips=10", "data.memory.keep=0.3")),
-    "r30": Row("r = 0.3", ("5a",), ("data.memory.keep=0.3",)),
-    "r60": Row("r = 0.6", ("5a",), ("data.memory.keep=0.6",)),
-    "r100": Row("r = 1", ("5a",), ("data.memory.keep=1",)),
-}
-"""In the order in which they are run."""
-
-
 def settings_of(
-    name: str, *, data: Path, weights: Path, seed: int, extra: Sequence[str] = ()
+    study: Study,
+    name: str,
+    *,
+    data: Path,
+    weights: Path | None,
+    seed: int,
+    extra: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """All settings of a row.
 
     Args:
-        data: folder of `benchmarks.compose`.
-        weights: of the encoder.
+        data: folder of `benchmarks.compose` or of `untrimmed demo-data`.
+        weights: of the encoder; none if it is formed.
         extra: settings that are changed last.
     """
-    own = ROWS[name].settings
-    fps = _fps(read_recipe(RECIPE, settings=own))
+    own = study.rows[name].settings
+    given = () if weights is None else (f"encoder_weights.path={weights.absolute()}",)
     return (
         f"data.annotations={data.absolute() / 'annotations.json'}",
         f"data.media={data.absolute() / 'videos'}",
-        f"encoder_weights.path={weights.absolute()}",
+        *given,
         f"seed={seed}",
         *own,
-        f"data.prepared={data.absolute() / f'prepared-{fps:g}'}",
+        f"data.prepared={data.absolute() / f'prepared-{_fps(study.recipe_of(name)):g}'}",
         *extra,
     )
 
 
-def made(name: str, settings: Sequence[str], out: Path, *, seed: int, split: str) -> Result:
+def made(
+    study: Study, name: str, settings: Sequence[str], out: Path, *, seed: int, split: str
+) -> Result:
     """The result of a row, read if it is there.
 
     Raises:
@@ -123,10 +102,12 @@ def made(name: str, settings: Sequence[str], out: Path, *, seed: int, split: str
         if result["settings"] == list(settings):
             return result
         raise SystemExit(f"{file} is of other settings; give --out another folder, or delete it")
-    api.prepare(RECIPE, kind="frames", settings=settings)
+    recipe = read_recipe(study.recipe, settings=settings)
+    api.prepare(study.recipe, kind="frames", settings=settings)
+    formed = None if recipe.pretrain is None else _formed(study, name, settings, out, seed=seed)
     run = out / f"{name}-{seed}"
     began, busy = time.perf_counter(), time.process_time()
-    trained = api.train(RECIPE, run, settings=settings)
+    trained = api.train(study.recipe, run, settings=settings, encoder_weights=formed)
     seconds, processor_s = time.perf_counter() - began, time.process_time() - busy
     scores = api.evaluate(run, split=split).scores
     result = {
@@ -142,11 +123,20 @@ def made(name: str, settings: Sequence[str], out: Path, *, seed: int, split: str
         "validation": trained.best_map,
         "train_s": seconds,
         "train_processor_s": processor_s,
-        **cost(read_recipe(RECIPE, settings=settings), classes=len(scores.classes)),
+        **cost(recipe, classes=len(scores.classes)),
     }
     with written_whole(file) as path:
         path.write_text(json.dumps(result, indent=1), encoding="utf-8")
     return result
+
+
+def _formed(study: Study, name: str, settings: Sequence[str], out: Path, *, seed: int) -> Path:
+    """The encoder that rows of this seed and frame rate go on from, formed if it is not there."""
+    folder = out / f"encoder-{_fps(study.recipe_of(name)):g}-{seed}"
+    encoder = folder / "encoder.safetensors"
+    if not encoder.exists():
+        api.pretrain(study.recipe, folder, settings=settings)
+    return encoder
 
 
 def cost(recipe: Recipe, *, classes: int) -> Result:
@@ -202,12 +192,12 @@ def _fps(recipe: Recipe) -> float:
     return windows.fps
 
 
-def tables(results: Sequence[Result]) -> Iterator[str]:
+def tables(study: Study, results: Sequence[Result]) -> Iterator[str]:
     """Markdown: every table with the means over seeds, and each seed's average mAP, in percent."""
-    for table in dict.fromkeys(table for row in ROWS.values() for table in row.tables):
+    for table in dict.fromkeys(table for row in study.rows.values() for table in row.tables):
         chosen = {
             name: found
-            for name, row in ROWS.items()
+            for name, row in study.rows.items()
             if table in row.tables and (found := [r for r in results if r["row"] == name])
         }
         if not chosen:
@@ -219,7 +209,7 @@ def tables(results: Sequence[Result]) -> Iterator[str]:
             means = [statistics.mean(100 * each["mAP"][tiou] for each in found) for tiou in TIOUS]
             averages = [100 * each["average"] for each in found]
             cells = [
-                ROWS[name].text,
+                study.rows[name].text,
                 *(f"{value:.1f}" for value in means),
                 f"{statistics.mean(averages):.1f}",
                 ", ".join(f"{value:.1f}" for value in averages),
@@ -232,29 +222,38 @@ def tables(results: Sequence[Result]) -> Iterator[str]:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of benchmarks.compose")
-    parser.add_argument("--weights", type=Path, required=True, help="of MobileNetV2, ImageNet")
+    parser.add_argument("--study", choices=list(STUDIES), default="ucf101")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the videos")
+    parser.add_argument("--weights", type=Path, help="of the encoder; needed for ucf101")
     parser.add_argument("--out", type=Path, default=Path("runs/tables"))
-    parser.add_argument("--only", nargs="+", choices=list(ROWS), default=list(ROWS))
+    parser.add_argument("--only", nargs="+", help="rows; all unless given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--split", default="test", help="that is scored")
     parser.add_argument("--set", action="append", default=[], help="change a setting")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    rows = list(STUDIES[given.study].rows)
+    if unknown := set(given.only or ()) - set(rows):
+        parser.error(f"no such rows: {', '.join(sorted(unknown))}; there are {', '.join(rows)}")
+    if given.study == "ucf101" and given.weights is None:
+        parser.error("ucf101 needs --weights, a file of ImageNet weights of MobileNetV2")
+    given.only = given.only or rows
+    return given
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is not there yet, and write the tables of all that is."""
     given = _options(arguments)
+    study = STUDIES[given.study]
     given.out.mkdir(parents=True, exist_ok=True)
     results = []
     for seed in given.seeds:
         for name in given.only:
             settings = settings_of(
-                name, data=given.data, weights=given.weights, seed=seed, extra=given.set
+                study, name, data=given.data, weights=given.weights, seed=seed, extra=given.set
             )
-            results.append(made(name, settings, given.out, seed=seed, split=given.split))
+            results.append(made(study, name, settings, given.out, seed=seed, split=given.split))
             print(f"{name}, seed {seed}: {100 * results[-1]['average']:.2f}", flush=True)
-    text = "\n".join(tables(results))
+    text = "\n".join(tables(study, results))
     with written_whole(given.out / "tables.md") as path:
         path.write_text(text, encoding="utf-8")
     with written_whole(given.out / "tables.json") as path:
