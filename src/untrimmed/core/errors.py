@@ -42,6 +42,10 @@ class ConfigError(UserError, ValueError):
         self.path = path
 
 
+class UnlikeError(UserError):
+    """Weights belong to another model."""
+
+
 class MediaError(UserError):
     """A media file cannot be used as a video.
 

@@ -10,15 +10,16 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import MediaError, UserError
 from untrimmed.report.proxy import duration_s
-from untrimmed.runs.feature_data import features_in
+from untrimmed.runs.feature_data import entries_in, features_in
 from untrimmed.runs.finished import Finished, Looked, maker
 from untrimmed.runs.folder import RunFolder
-from untrimmed.runs.inputs import Source, named_sources, shown_fps
+from untrimmed.runs.inputs import Source, named_sources, no_entries, shown_fps
 from untrimmed.runs.outputs import Results, checked_forms, write_results
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.runs.thresholds import UNKNOWN, Threshold
@@ -67,8 +68,8 @@ def detect(
 
     Args:
         folder: of a trained run.
-        paths: videos, or files of features if the run was trained on those; folders of them,
-            patterns, or numbered pictures (`runs.inputs`).
+        paths: videos, or files of features if the run was trained on those, of one video or
+            archives of many; folders of them, patterns, or numbered pictures (`runs.inputs`).
         output: a folder.
         fps: frames per second of pictures, or of the videos that features were made of, where the
             recipe does not say it.
@@ -85,7 +86,10 @@ def detect(
         raise UserError(f"--fps {fps}: it must be above 0")
     run = TrainedRun(folder)
     sources = named_sources(
-        paths, inside=videos_in if run.on_videos else features_in, pictures=run.on_videos
+        paths,
+        inside=videos_in if run.on_videos else features_in,
+        entries=no_entries if run.on_videos else partial(entries_in, run.recipe),
+        pictures=run.on_videos,
     )
     for source in sources.values():
         if isinstance(source, Pictures):
@@ -155,7 +159,7 @@ def _length(source: Source, *, on_videos: bool, fps: float | None) -> int:
     length_s = 0.0
     if isinstance(source, Pictures):
         length_s = len(source.files) / shown_fps(source, fps)
-    elif on_videos:
+    elif isinstance(source, Path) and on_videos:
         with suppress(MediaError):
             length_s = duration_s(source)
     return max(1, round(length_s))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,9 +29,10 @@ from untrimmed.nn.protocols import Quietable
 from untrimmed.recipes.data import FeatureData
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import Stage, read_annotations, videos_of
+from untrimmed.runs.inputs import Entry
 from untrimmed.runs.networks import build_detector
 from untrimmed.runs.progress import Job, Progress
-from untrimmed.sources.arrays import KINDS
+from untrimmed.sources.arrays import ARCHIVES, KINDS, entry_names
 from untrimmed.sources.feature_files import FeatureFiles
 from untrimmed.sources.feature_grid import FeatureGrid, completed
 from untrimmed.sources.features import FeatureStore, resized
@@ -199,8 +200,34 @@ def features_in(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in files}
 
 
-def open_alone(recipe: Recipe, files: Mapping[str, Path]) -> FeatureStore:
-    """Features of single files, made as those of the recipe; a file is asked for by its path.
+def entries_in(recipe: Recipe, file: Path) -> dict[str, Entry]:
+    """The videos of an archive by name, sorted; none if it is the file of one video.
+
+    It is one of many if the run was trained on an archive, or if it holds several arrays and the
+    recipe names none.  A file that cannot be read has none: what is wrong shows when it is opened.
+    """
+    trained = feature_settings(recipe).features[0]
+    if file.suffix.lower() not in ARCHIVES:
+        return {}
+    try:
+        names = entry_names(file)
+    except MediaError:
+        return {}
+    if trained.path.suffix.lower() not in ARCHIVES:
+        alone = trained.array is not None or len(names) < 2
+        return {} if alone else {name: Entry(file, name) for name in names}
+    before, behind = trained.prefix, trained.suffix or ""
+    return {
+        name.removeprefix(before).removesuffix(behind): Entry(file, name)
+        for name in names
+        if name.startswith(before) and name.endswith(behind)
+    }
+
+
+def open_alone(recipe: Recipe, *sources: Path | Entry) -> FeatureStore:
+    """Features of single files, or entries of one archive, made as those of the recipe.
+
+    They are asked for by `id_alone`.
 
     Raises:
         ConfigError: if the recipe joins several sets.
@@ -213,14 +240,14 @@ def open_alone(recipe: Recipe, files: Mapping[str, Path]) -> FeatureStore:
             " annotation file, without actions, and use `untrimmed evaluate`",
             path="data.features",
         )
-    anywhere = replace(data.features[0], path=Path(), prefix="", suffix=None)
-    videos = [id_alone(file) for file in files.values()]
-    return FeatureStore.open([anywhere], videos=videos, readers=READERS)
+    archives = [source.file for source in sources if isinstance(source, Entry)]
+    files = replace(data.features[0], path=(archives or [Path()])[0], prefix="", suffix=None)
+    return FeatureStore.open([files], videos=map(id_alone, sources), readers=READERS)
 
 
-def id_alone(file: Path) -> str:
-    """What `open_alone` calls the video of a file."""
-    return str(file.absolute().with_suffix(""))
+def id_alone(source: Path | Entry) -> str:
+    """What `open_alone` calls the video of a file or an entry."""
+    return source.name if isinstance(source, Entry) else str(source.absolute().with_suffix(""))
 
 
 def detect_alone(
@@ -228,18 +255,19 @@ def detect_alone(
     store: FeatureStore,
     fps: float | None,
     detector: Detector,
-    file: Path,
+    source: Path | Entry,
     device: torch.device,
 ) -> tuple[Detections, float]:
-    """What is found in a file of features, and the seconds that they cover.
+    """What is found in a file of features, or an entry, and the seconds that they cover.
 
     Raises:
         ConfigError: if nothing says at what rate the video was encoded, or how long it is.
         MediaError: if the file cannot be read.
     """
     data = feature_settings(recipe)
-    grid = _grid_alone(data, [replace(data.features[0], path=file.parent)])
-    video = Video(id=id_alone(file), duration_s=math.inf, fps=fps)
+    place = source.file if isinstance(source, Entry) else source.parent
+    grid = _grid_alone(data, [replace(data.features[0], path=place)])
+    video = Video(id=id_alone(source), duration_s=math.inf, fps=fps)
     duration_s = grid.covered_s(video, store.rows(video.id))
     sample = whole_video(store, video, grid)
     return _found(recipe, detector, sample, duration_s=duration_s, device=device), duration_s

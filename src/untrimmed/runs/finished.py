@@ -22,6 +22,7 @@ from untrimmed.runs.seen_files import FOLDER
 from untrimmed.sources.formats import activitynet
 from untrimmed.sources.frames import fingerprint
 from untrimmed.sources.json_tree import read_json
+from untrimmed.sources.pictures import Pictures
 from untrimmed.sources.written_actions import file_of
 
 
@@ -83,7 +84,7 @@ class Finished:
         )
 
     def _made_of(self, source: Source) -> str:
-        files: Sequence[Path] = [source] if isinstance(source, Path) else source.files
+        files: Sequence[Path] = source.files if isinstance(source, Pictures) else [place(source)]
         stamps = [
             [str(file.absolute()), stat.st_size, stat.st_mtime_ns]
             for file in files

@@ -1,22 +1,38 @@
-"""Which files are meant to be detected in: files, folders, patterns and rows of pictures."""
+"""Which files are meant to be detected in: files, folders, archives, patterns, rows of pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from untrimmed.core.errors import UserError
 from untrimmed.sources.media import videos_in
 from untrimmed.sources.pictures import Pictures, by_folder, in_order, is_picture
 
-Source = Path | Pictures
-"""A file, or the pictures of one video."""
+
+@dataclass(frozen=True)
+class Entry:
+    """The features of one video in an archive of many."""
+
+    file: Path
+    name: str
+
+
+Source = Path | Pictures | Entry
+"""A file, the pictures of one video, or its features in an archive."""
+
+
+def no_entries(file: Path) -> dict[str, Entry]:  # noqa: ARG001
+    """A file is of one video, whatever it holds."""
+    return {}
 
 
 def named_sources(
     paths: Sequence[Path],
     *,
     inside: Callable[[Path], dict[str, Path]] = videos_in,
+    entries: Callable[[Path], dict[str, Entry]] = no_entries,
     pictures: bool = True,
 ) -> dict[str, Source]:
     """What is meant, by name: of a file without its ending, of pictures that of their folder.
@@ -28,6 +44,7 @@ def named_sources(
 
     Args:
         inside: finds the files of a folder.
+        entries: finds the videos of a file that holds several, by name.
         pictures: whether pictures are looked for.
 
     Raises:
@@ -38,7 +55,9 @@ def named_sources(
     single: list[Path] = []
     for path in (each for given in paths for each in _matching(given)):
         if path.is_dir():
-            found: dict[str, Source] = dict(inside(path))
+            found: dict[str, Source] = {}
+            for id, file in inside(path).items():
+                _join(found, {**entries(file)} or {id: file})
             if not found and pictures:
                 found = _rows(file for file in sorted(path.rglob("*")) if is_picture(file))
             if not found:
@@ -47,7 +66,7 @@ def named_sources(
         elif pictures and is_picture(path):
             single.append(path)
         else:
-            _join(sources, {path.stem: path})
+            _join(sources, {**entries(path)} or {path.stem: path})
     _join(sources, _rows(single))
     return sources
 
@@ -74,13 +93,18 @@ def _join(sources: dict[str, Source], others: dict[str, Source]) -> None:
     for id, source in others.items():
         if id in sources and sources[id] != source:
             places = [place(each) for each in (sources[id], source)]
-            raise UserError(f"two files are called {id}: {places[0]} and {places[1]}; rename one")
+            raise UserError(f"two videos are called {id}: {places[0]} and {places[1]}; rename one")
         sources[id] = source
 
 
 def place(source: Source) -> Path:
     """The file, or the folder of pictures."""
-    return source if isinstance(source, Path) else source.folder
+    match source:
+        case Pictures():
+            return source.folder
+        case Entry():
+            return source.file
+    return source
 
 
 def shown_fps(pictures: Pictures, fps: float | None) -> float:

@@ -30,7 +30,7 @@ from untrimmed.runs.seen_files import DETECTIONS
 from untrimmed.sources import parquet
 from untrimmed.sources.formats import activitynet, csv, elan, label_studio, subtitles
 from untrimmed.sources.frames import Frames
-from untrimmed.sources.pictures import open_pictures
+from untrimmed.sources.pictures import Pictures, open_pictures
 from untrimmed.sources.video import VideoFrames, open_video
 
 Form = Literal["json", "csv", "parquet", "srt", "vtt", "eaf", "label_studio", "overlay"]
@@ -157,8 +157,8 @@ def _overlays(results: Results, output: Path) -> Job[dict[str, str]]:
 @contextmanager
 def _pictures(source: Source, *, fps: float | None) -> Iterator[Frames]:
     """All pictures of a video at a steady rate, as large as they are drawn on."""
-    if isinstance(source, Path):
-        with open_video(source) as whole:
+    if not isinstance(source, Pictures):
+        with open_video(place(source)) as whole:
             rate, size = min(whole.fps, _MOST_FPS), overlay_size(whole.size)
         with VideoFrames(whole.index, fps=rate, size=size) as frames:
             yield frames

@@ -161,7 +161,7 @@ def _in_file(
 def _feature_files(
     folder: RunFolder, recipe: Recipe, on: Sequence[Path], *, fps: float | None
 ) -> Samples:
-    data, store = feature_settings(recipe), open_alone(recipe, {each.stem: each for each in on})
+    data, store = feature_settings(recipe), open_alone(recipe, *on)
     videos = []
     for file in on:
         rows = store.rows(id_alone(file))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from untrimmed.core.errors import MediaError
+from untrimmed.core.errors import MediaError, UnlikeError
 from untrimmed.nn.detector import Detector
 from untrimmed.recipes.data import VideoData
 from untrimmed.runs.feature_data import (
@@ -27,7 +27,7 @@ from untrimmed.runs.feature_data import (
 )
 from untrimmed.runs.finished import Looked
 from untrimmed.runs.folder import RunFolder
-from untrimmed.runs.inputs import Source, shown_fps
+from untrimmed.runs.inputs import Source, place, shown_fps
 from untrimmed.runs.networks import build_detector, device_here, own_classes
 from untrimmed.runs.thresholds import Threshold, kept
 from untrimmed.runs.video_data import detect_in, video_settings
@@ -85,9 +85,9 @@ class TrainedRun:
                 return (yield from self.look_at(frames))
         if isinstance(source, Pictures):
             raise MediaError("pictures, but the run is on features", file=source.folder)
-        store = open_alone(self.recipe, {source.stem: source})
+        store = open_alone(self.recipe, source)
         store.rows(id_alone(source))  # so that its width is known
-        network = self._built(store.channels, source)
+        network = self._built(store.channels, place(source))
         return Looked(*detect_alone(self.recipe, store, fps, network, source, self.device))
 
     def look_at(self, frames: Frames) -> Looking:
@@ -124,8 +124,8 @@ class TrainedRun:
 
     def _opened(self, source: Source, fps: float | None) -> AbstractContextManager[Frames]:
         data = video_settings(self.recipe)
-        if isinstance(source, Path):
-            return open_video(source, fps=data.windows.fps, size=data.size)
+        if not isinstance(source, Pictures):
+            return open_video(place(source), fps=data.windows.fps, size=data.size)
         rate = shown_fps(source, fps)
         return nullcontext(
             open_pictures(source, shown_fps=rate, fps=data.windows.fps, size=data.size)
@@ -135,7 +135,13 @@ class TrainedRun:
         """The network; of features, for those of a width."""
         if self._network is None:
             network = build_detector(self.recipe, classes=len(self.classes), channels=channels)
-            load_weights(network, self.weights)
+            try:
+                load_weights(network, self.weights)
+            except UnlikeError as error:
+                if channels is None:
+                    raise
+                # The first file that is looked at must not cost the others.
+                raise MediaError(f"features of width {channels}, but {error}", file=file) from error
             self._network = network.to(self.device).eval(), channels
         network, built = self._network
         if built != channels:

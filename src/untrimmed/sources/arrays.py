@@ -142,6 +142,17 @@ def explained(path: Path) -> Iterator[None]:
         raise MediaError(f"cannot be read as an array: {error}", file=path) from error
 
 
+def entry_names(path: Path) -> list[str]:
+    """Names of what an archive holds, sorted.
+
+    Raises:
+        MediaError: if it cannot be read.
+        ConfigError: if it is HDF5 and h5py is not installed.
+    """
+    with opened(path, readers={}, cache=Cache(0)) as found, explained(path):
+        return sorted(cast(Entries, found))
+
+
 def picked(found: Array | Entries, name: str | None, *, file: Path) -> Array:
     """An array of a file, by its name, or the only one.
 

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from untrimmed.core.errors import UserError
+from untrimmed.core.errors import UnlikeError, UserError
 from untrimmed.core.files import written_whole
 from untrimmed.train.ema import Averaged
 
@@ -185,7 +185,7 @@ def check_weights(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) 
         path: where they come from, for the message.
 
     Raises:
-        UserError: naming all that is missing, unexpected or of another shape.
+        UnlikeError: naming all that is missing, unexpected or of another shape.
     """
     own = module.state_dict()
     report = [
@@ -202,7 +202,7 @@ def check_weights(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) 
     ]
     if any(report):
         faults = "\n  ".join(filter(None, report))
-        raise UserError(f"{path}: these weights belong to another model\n  {faults}")
+        raise UnlikeError(f"{path}: these weights belong to another model\n  {faults}")
 
 
 def _listed(what: str, names: Iterable[str], *, most: int = 8) -> str:

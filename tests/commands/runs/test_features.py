@@ -138,6 +138,42 @@ def test_a_file_of_features_gives_the_detections_of_its_video(trained, made, tmp
     assert found.durations_s["v13"] == pytest.approx(len(np.load(file)) * STEP_S + STEP_S)
 
 
+@pytest.fixture
+def archive(made, tmp_path):
+    """All features in one file, and what is no video."""
+    path = tmp_path / "all.npz"
+    files = sorted((made / "features").glob("*.npy"))
+    np.savez(path, **{file.stem: np.load(file) for file in files}, a_label=np.zeros((50, 3)))
+    return path
+
+
+def test_an_archive_of_features_is_of_as_many_videos(trained, made, archive, tmp_path):
+    wanted = finish(detect(trained, [made / "features"], output=tmp_path / "files"))
+    found = finish(detect(trained, [archive], output=tmp_path / "archive"))
+    assert found.durations_s == wanted.durations_s
+    for id, some in wanted.detections.items():
+        assert found.detections[id].segments_s.tolist() == some.segments_s.tolist()
+        assert found.detections[id].scores.tolist() == some.scores.tolist()
+    assert list(found.failed) == ["a_label"]  # the first that is looked at, and it costs no other
+    assert "features of width (3,)" in found.failed["a_label"]
+    again = finish(detect(trained, [archive], output=tmp_path / "archive"))
+    assert again.reused == tuple(wanted.detections)
+
+
+def test_a_run_on_an_archive_takes_another_with_the_same_names(data, archive, tmp_path):
+    files = f"data.features=[{{path: {archive}, prefix: v}}]"
+    text = (data / "annotations.json").read_text().replace('"v', '"')
+    (data / "annotations.json").write_text(text)
+    folder = RunFolder(tmp_path / "run")
+    finish(train(short(data, files), folder))
+    wanted = finish(evaluate(folder)).detections["13"]
+    other = tmp_path / "other.npz"
+    np.savez(other, v13=np.load(archive)["v13"])
+    found = finish(detect(folder, [other], output=tmp_path / "found")).detections
+    assert list(found) == ["13"]
+    np.testing.assert_allclose(found["13"].segments_s, wanted.segments_s, atol=1e-6)
+
+
 def test_a_detector_in_python_takes_a_file_or_an_array_of_features(trained, made, tmp_path):
     file = made / "features" / "v12.npy"
     wanted = finish(detect(trained, [file], output=tmp_path)).detections["v12"]

@@ -61,7 +61,7 @@ def test_a_file_named_outright_is_taken_as_it_is():
 
 def test_two_videos_of_one_name_are_refused(tmp_path):
     files = [tmp_path / "a" / "x.mp4", tmp_path / "b" / "x.mp4"]
-    with pytest.raises(UserError, match=r"two files are called x: .*a.x\.mp4 and .*b.x\.mp4"):
+    with pytest.raises(UserError, match=r"two videos are called x: .*a.x\.mp4 and .*b.x\.mp4"):
         named_sources(files)
     assert len(named_sources([files[0], files[0]])) == 1
 
