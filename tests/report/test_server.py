@@ -158,7 +158,7 @@ def test_a_change_needs_the_token(ask, served, path):
 
 
 def test_a_correction_is_kept_beside_the_detections(ask, served):
-    body = json.dumps({"video": "c", "labels": [[1.5, 2.5, 1]]})
+    body = json.dumps({"video": "c", "labels": [[1.5, 2.5, "walk"]]})
     assert ask("/corrections", method="POST", body=body, X_Token=token_of(ask))[0] == 200
     kept = activitynet.read(served[0] / "found.corrections.json")
     assert list(kept.videos["c"].actions) == [(1.5, 2.5, 1)]
@@ -170,10 +170,14 @@ def test_a_correction_is_kept_beside_the_detections(ask, served):
         ({"video": "d", "labels": []}, "no such video"),
         ({"video": ["c"], "labels": []}, "no such video"),
         ({"video": "c", "labels": [[1, 2]]}, "start, end, class"),
-        ({"video": "c", "labels": [[1, 2, 2]]}, "a class that is none of 2"),
-        ({"video": "c", "labels": [[1, 2, 0.5]]}, "a class that is none of 2"),
-        ({"video": "c", "labels": [[2, 1, 0]]}, "without length"),
-        ({"video": "c", "labels": [[8, 9.5, 0]]}, "not within the 9 s"),
+        ({"video": "c", "labels": [[1, 2, 0]]}, "the class by its name"),
+        ({"video": "c", "labels": [["one", 2, "run"]]}, "the class by its name"),
+        ({"video": "c", "labels": [[1, 2, ""]]}, "cannot hold the class name ''"),
+        ({"video": "c", "labels": [[1, 2, "r\nun"]]}, "cannot hold the class name"),
+        ({"video": "c", "labels": [[1, 2, "run"], [3, 4, " swim"]]}, "cannot hold the class name"),
+        ({"video": "c", "labels": [[1, float("nan"), "run"]]}, "no numbers"),
+        ({"video": "c", "labels": [[2, 1, "run"]]}, "without length"),
+        ({"video": "c", "labels": [[8, 9.5, "run"]]}, "not within the 9 s"),
         ({"video": "c", "labels": "none"}, "start, end, class"),
         ([], "a JSON object"),
     ],

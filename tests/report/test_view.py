@@ -123,10 +123,10 @@ def unjudged(serving, opened, make_video, tmp_path):
     return page, folder / "found", url
 
 
-def corrections(folder):
+def corrections(folder, classes=CLASSES):
     """What is on the disk, by video: (start, end, label), in order."""
     path = folder / "corrections.json"
-    known = activitynet.read(path, classes=CLASSES)
+    known = activitynet.read(path, classes=classes)
     return {
         id: [(round(start, 2), round(end, 2), label) for start, end, label in video.actions]
         for id, video in known.videos.items()
@@ -270,6 +270,92 @@ def test_labels_are_renamed_added_and_deleted(unjudged):
         (2.0, pytest.approx(2.2, abs=0.05), 0),
         (3.1, 3.9, 1),
     ]
+
+
+def name_new_class(page, name):
+    page.locator("#label-class").select_option("new")
+    page.locator("#label-name").fill(name)
+    page.locator("#label-name").press("Enter")
+
+
+def test_a_label_can_be_of_a_class_that_is_new(unjudged, tmp_path):
+    page, folder, url = unjudged
+    page.keyboard.press("e")
+    page.locator(".label[data-n='0']").click()
+    name_new_class(page, f" {NASTY} ")
+    saved(page)
+    assert corrections(folder, (*CLASSES, NASTY))["a"][0] == (0.5, 1.4, 2)
+    for _ in range(2):  # also when the page is opened again
+        assert page.locator("#lane-names .colour-2").inner_text().startswith(NASTY)
+        assert "colour-2" in page.locator(".label[data-n='0']").get_attribute("class")
+        assert page.locator("#classes label").last.inner_text() == NASTY
+        page.goto(url)
+        page.keyboard.press("e")
+    exported(page, "csv", videos="corrected").save_as(tmp_path / "out.csv")
+    assert NASTY in csv.read(tmp_path / "out.csv").classes
+
+
+def test_a_new_class_can_be_hidden_and_taken_again(unjudged):
+    page, folder, _ = unjudged
+    page.keyboard.press("e")
+    page.locator(".label[data-n='0']").click()
+    name_new_class(page, "swim")
+    page.locator("#classes label", has_text="swim").click()
+    assert page.locator(".label").count() == 2
+    page.locator("#classes label", has_text="swim").click()
+    page.locator(".label[data-n='1']").click()
+    page.locator("#label-class").select_option("swim")
+    saved(page)
+    assert [label for *_, label in corrections(folder, (*CLASSES, "swim"))["a"]] == [2, 2, 1]
+
+
+def test_the_name_of_a_class_that_is_there_means_it(unjudged):
+    page, folder, _ = unjudged
+    page.keyboard.press("e")
+    page.locator(".label[data-n='0']").click()
+    name_new_class(page, "run")
+    saved(page)
+    assert [label for *_, label in corrections(folder)["a"]] == [1, 1, 1]
+    assert page.locator("#classes label").count() == 2
+
+
+@pytest.mark.parametrize("leave", ["Escape", "Enter"])
+def test_a_class_without_a_name_is_none(unjudged, leave):
+    page, folder, _ = unjudged
+    page.keyboard.press("e")
+    page.locator(".label[data-n='0']").click()
+    page.locator("#label-class").select_option("new")
+    page.locator("#label-name").fill("half a na" if leave == "Escape" else "  ")
+    page.locator("#label-name").press(leave)
+    assert page.locator("#label-class").input_value() == "0"
+    assert page.locator("#label-name").is_hidden()
+    assert not (folder / "corrections.json").exists()
+
+
+def test_another_label_is_not_given_the_name_that_was_being_written(unjudged):
+    page, folder, _ = unjudged
+    page.keyboard.press("e")
+    page.locator(".label[data-n='0']").click()
+    page.locator("#label-class").select_option("new")
+    page.locator("#label-name").fill("swim")
+    page.locator(".label[data-n='1']").click()
+    assert page.locator("#label-name").is_hidden()
+    page.locator("#label-end").fill("3")
+    page.locator("#label-end").press("Enter")
+    saved(page)
+    assert [label for *_, label in corrections(folder, (*CLASSES, "swim"))["a"]][1] == 1
+
+
+def test_where_nothing_was_found_the_first_class_is_named(serving, opened, make_video, tmp_path):
+    folder = write_results(tmp_path, make_video, found={"a": Detections.none()})
+    page = opened(serving(folder / "found", "--media", folder / "videos"))
+    wait_until(page, f"{PLAYER}.readyState >= 2")
+    page.keyboard.press("e")
+    page.keyboard.press("a")
+    page.locator("#label-name").fill("swim")
+    page.locator("#label-name").press("Enter")
+    saved(page)
+    assert [label for *_, label in corrections(folder / "found", ("swim",))["a"]] == [0]
 
 
 def test_what_was_corrected_is_there_when_the_page_is_opened_again(unjudged):

@@ -63,6 +63,8 @@ class Report:
         rival: a second one.
         training: curves of the training.
         corrections: by video, what somebody says happens in it, where somebody has.
+        added_classes: names of classes of which corrections alone are; their labels follow those of
+            `classes`.
 
     Raises:
         ValueError: if there is no video, an id comes twice, a video has no length, a label has no
@@ -79,6 +81,7 @@ class Report:
     rival: Rival | None = None
     training: TrainingCurves | None = None
     corrections: Mapping[str, Actions] = field(default_factory=dict)
+    added_classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.videos:

@@ -114,6 +114,7 @@ def page(
     around = {
         "media": [_address(video, places, live=live is not None) for video in report.videos],
         "corrections": label_data(report.corrections),
+        "added": report.added_classes,
         "live": None if live is None else asdict(live),
     }
     return Template(_part("report.html")).substitute(

@@ -7,6 +7,7 @@ import io
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
@@ -14,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from untrimmed.core.actions import Actions
+from untrimmed.core.actions import EVERY_CLASS, Actions
 from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.errors import UserError
 from untrimmed.report.proxy import rate_and_size
 from untrimmed.runs.formats import FORMATS
 from untrimmed.sources.formats import activitynet
+from untrimmed.sources.written_actions import checked_class_name
 
 _ENDINGS = {
     "boris": ".csv",
@@ -37,52 +39,56 @@ _FIRST = ("activitynet", "csv", "label_studio", "elan", "via3", "subtitles")
 class Corrections:
     """Labels of videos in a file of ActivityNet's form, written whole at each change.
 
-    A video stands in the file if somebody has corrected it, also if nothing happens in it.
+    A video stands in the file if somebody has corrected it, also if nothing happens in it.  A label
+    may be of a class that the data does not have: such classes follow the others, and last as long
+    as a label is of them.
 
     Args:
         path: the file; it need not exist.
-        classes: names, by label.
+        classes: names of the data, by label.
 
     Raises:
-        FormatError: if the file holds something else, or labels of other classes.
+        FormatError: if the file holds something else.
     """
 
     def __init__(self, path: Path, *, classes: Sequence[str]) -> None:
         self.path = path
         self._classes = tuple(classes)
         self._lock = Lock()
-        self._videos: dict[str, Video] = {}
+        self._kept = Annotations(self._classes, {})
         if path.exists():
-            self._videos = dict(activitynet.read(path, classes=classes).videos)
+            named = activitynet.read(path).classes
+            self._kept = activitynet.read(path, classes=_united(classes, named))
 
     @property
-    def actions(self) -> dict[str, Actions]:
-        """By video."""
-        return {id: video.actions for id, video in self._videos.items()}
+    def kept(self) -> Annotations:
+        """The corrected videos; its first classes are those of the data."""
+        return self._kept
 
-    def put(self, video: Video, labels: Sequence[Sequence[float]] | None) -> None:
+    def put(self, video: Video, labels: Sequence[Sequence[float | str]] | None) -> None:
         """Keep what happens in a video; None forgets it.
 
         Args:
             video: whose actions are not looked at.
-            labels: start and end in seconds, and the class; inside the video.
+            labels: start and end in seconds, inside the video, and the name of the class, which
+                may be new.
 
         Raises:
             ValueError: if these are no such labels.
         """
-        fresh = None if labels is None else _actions(labels, video, len(self._classes))
+        segments_s, names = ([], []) if labels is None else _checked(labels, video)
         with self._lock:
-            videos = {id: each for id, each in self._videos.items() if id != video.id}
-            if fresh is not None:
-                videos[video.id] = Video(
-                    id=video.id,
-                    duration_s=video.duration_s,
-                    actions=fresh,
-                    split=video.split,
-                    fps=video.fps,
+            for name in set(names) - set(self._kept.classes):
+                checked_class_name(name)
+            classes = _united(self._kept.classes, names)
+            videos = {id: each for id, each in self._kept.videos.items() if id != video.id}
+            if labels is not None:
+                videos[video.id] = replace(
+                    video, actions=Actions(segments_s, [classes.index(name) for name in names])
                 )
-            activitynet.write(Annotations(self._classes, videos), self.path)
-            self._videos = videos
+            kept = _without_unused(Annotations(classes, videos), of_data=len(self._classes))
+            activitynet.write(kept, self.path)
+            self._kept = kept
 
 
 def writable_formats() -> tuple[str, ...]:
@@ -126,22 +132,50 @@ def exported(
         return f"annotations-{format}.zip", packed.getvalue()
 
 
-def _actions(labels: Sequence[Sequence[float]], video: Video, classes: int) -> Actions:
+def _united(classes: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*classes, *names]))
+
+
+def _checked(
+    labels: Sequence[Sequence[float | str]], video: Video
+) -> tuple[list[list[float]], list[str]]:
+    """Times and names of labels, in order of time."""
+    wanted = "wanted [start, end, class] for each label, the class by its name"
+    if not isinstance(labels, list) or not all(
+        isinstance(row, list) and len(row) == 3 and isinstance(row[2], str) for row in labels
+    ):
+        raise ValueError(wanted)
     try:
-        rows = np.asarray(labels, np.float64).reshape(len(labels), 3)
+        times_s = np.array([row[:2] for row in labels], np.float64).reshape(-1, 2)
     except (TypeError, ValueError) as error:
-        raise ValueError("wanted [start, end, class] for each label") from error
-    if not np.isfinite(rows).all():
+        raise ValueError(wanted) from error
+    if not np.isfinite(times_s).all():
         raise ValueError("a label whose times are no numbers")
-    numbers = rows[:, 2].astype(np.int64)
-    if ((rows[:, 2] != numbers) | (numbers < 0) | (numbers >= classes)).any():
-        raise ValueError(f"a class that is none of {classes}")
-    if (rows[:, 0] < 0).any() or (rows[:, 1] > video.duration_s + 1e-3).any():
+    if (times_s < 0).any() or (times_s > video.duration_s + 1e-3).any():
         raise ValueError(f"a label that is not within the {video.duration_s:g} s of the video")
-    if (rows[:, 1] <= rows[:, 0]).any():
+    if (times_s[:, 1] <= times_s[:, 0]).any():
         raise ValueError("a label without length")
-    order = np.lexsort((rows[:, 1], rows[:, 0]))
-    return Actions(rows[order, :2], numbers[order])
+    order = np.lexsort((times_s[:, 1], times_s[:, 0]))
+    return times_s[order].tolist(), [str(labels[place][2]) for place in order]
+
+
+def _without_unused(annotations: Annotations, *, of_data: int) -> Annotations:
+    """The same without the classes behind the first few of which no label is."""
+    used = {label for actions in annotations.actions.values() for label in actions.labels.tolist()}
+    rest = [label for label in range(len(annotations.classes)) if label < of_data or label in used]
+    place = {label: number for number, label in enumerate(rest)} | {EVERY_CLASS: EVERY_CLASS}
+    videos = {
+        id: replace(
+            video,
+            actions=Actions(
+                video.actions.segments_s,
+                [place[label] for label in video.actions.labels.tolist()],
+                video.actions.ignored,
+            ),
+        )
+        for id, video in annotations.videos.items()
+    }
+    return Annotations(tuple(annotations.classes[label] for label in rest), videos)
 
 
 def _writer(format: ModuleType) -> Any:

@@ -58,7 +58,7 @@ class ViewSite:
                 formats=writable_formats(),
                 folder=str(self._corrections.path),
             )
-            report = replace(self._view.report, corrections=self._corrections.actions)
+            report = self._view.corrected(self._corrections.kept)
             return page(report, {}, live=live, data=self._data)
 
     def media(self, id: str) -> Path | None:
@@ -90,7 +90,7 @@ class ViewSite:
         }
 
     def correct(self, request: Mapping[str, Any]) -> None:
-        """Keep the labels of a video, `{"video": ..., "labels": [[start, end, class], ...]}`."""
+        """Keep the labels of a video, `{"video": ..., "labels": [[start, end, name], ...]}`."""
         self._corrections.put(self._known(request.get("video")), request.get("labels"))
 
     def export(self, request: Mapping[str, Any]) -> tuple[str, bytes]:
@@ -99,25 +99,18 @@ class ViewSite:
         Those that nobody has corrected are taken as they stand: with the actions that are known,
         or else the detections of `model` from `threshold` on.
         """
-        corrected = self._corrections.actions
+        kept = self._corrections.kept
         videos: dict[str, Video] = {}
         for id, video in self._view.videos.items():
-            if id in corrected:
-                actions = corrected[id]
+            if id in kept.videos:
+                actions = kept.videos[id].actions
             elif request.get("all") is True:
                 actions = self._standing(id, request)
             else:
                 continue
-            videos[id] = Video(
-                id=id,
-                duration_s=video.duration_s,
-                actions=actions,
-                split=video.split,
-                fps=video.fps,
-            )
+            videos[id] = replace(video, actions=actions)
         media = {video.id: video.media for video in self._view.report.videos if video.media}
-        whole = Annotations(self._view.report.classes, videos)
-        return exported(whole, str(request.get("format")), media=media)
+        return exported(Annotations(kept.classes, videos), str(request.get("format")), media=media)
 
     def _standing(self, id: str, request: Mapping[str, Any]) -> Actions:
         report = self._view.report

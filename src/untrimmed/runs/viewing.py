@@ -64,8 +64,12 @@ class View:
         Raises:
             FormatError: if the file of corrections holds something else.
         """
-        kept = Corrections(self.corrections, classes=self.report.classes)
-        return replace(self.report, corrections=kept.actions)
+        return self.corrected(Corrections(self.corrections, classes=self.report.classes).kept)
+
+    def corrected(self, kept: Annotations) -> Report:
+        """The report with the labels of `Corrections`."""
+        added = kept.classes[len(self.report.classes) :]
+        return replace(self.report, corrections=kept.actions, added_classes=added)
 
 
 def look_at(sources: Sources) -> View:

@@ -34,12 +34,20 @@ def class_name(label: int, classes: Sequence[str]) -> str:
     """The name of a label.
 
     Raises:
-        ValueError: if there is no such class, or its name is empty or has blanks around it, which
-            tools drop.
+        ValueError: if there is no such class, or its name is none that `checked_class_name` lets
+            pass: tools drop blanks around it.
     """
     if not 0 <= label < len(classes):
         raise ValueError(f"the label {label} is none of {len(classes)} classes")
-    name = classes[label]
+    return checked_class_name(classes[label])
+
+
+def checked_class_name(name: str) -> str:
+    """The name itself.
+
+    Raises:
+        ValueError: if it is empty, has blanks around it, or holds an end of line or a control.
+    """
     if not name or name.strip() != name or _breaks(name):
         raise ValueError(f"annotation tools cannot hold the class name {name!r}")
     return name

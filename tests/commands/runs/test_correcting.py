@@ -40,39 +40,69 @@ def corrections(tmp_path):
 
 
 def test_what_is_kept_is_read_again(corrections):
-    corrections.put(VIDEO, [[4, 6, 1], [1, 2, 0]])
+    corrections.put(VIDEO, [[4, 6, "run"], [1, 2, "jump"]])
     again = Corrections(corrections.path, classes=CLASSES)
-    assert list(again.actions["v"]) == [(1.0, 2.0, 0), (4.0, 6.0, 1)]
+    assert list(again.kept.actions["v"]) == [(1.0, 2.0, 0), (4.0, 6.0, 1)]
     kept = activitynet.read(corrections.path).videos["v"]
     assert (kept.split, kept.fps, kept.duration_s) == ("test", 25.0, 10.0)
 
 
 def test_a_video_in_which_nothing_happens_is_corrected_all_the_same(corrections):
     corrections.put(VIDEO, [])
-    assert len(Corrections(corrections.path, classes=CLASSES).actions["v"]) == 0
+    assert len(Corrections(corrections.path, classes=CLASSES).kept.actions["v"]) == 0
 
 
 def test_none_forgets_a_video(corrections):
-    corrections.put(VIDEO, [[1, 2, 0]])
+    corrections.put(VIDEO, [[1, 2, "jump"]])
     corrections.put(VIDEO, None)
-    assert Corrections(corrections.path, classes=CLASSES).actions == {}
+    assert Corrections(corrections.path, classes=CLASSES).kept.actions == {}
+
+
+def test_a_class_that_is_new_follows_those_of_the_data(corrections):
+    corrections.put(VIDEO, [[4, 6, "swim"], [1, 2, "run"]])
+    again = Corrections(corrections.path, classes=CLASSES).kept
+    assert again.classes == ("jump", "run", "swim")
+    assert list(again.actions["v"]) == [(1.0, 2.0, 1), (4.0, 6.0, 2)]
+
+
+def test_a_new_class_lasts_as_long_as_a_label_is_of_it(corrections):
+    other = Video(id="w", duration_s=10.0)
+    corrections.put(VIDEO, [[1, 2, "swim"]])
+    corrections.put(other, [[1, 2, "dive"]])
+    corrections.put(VIDEO, [[1, 2, "run"]])
+    assert corrections.kept.classes == ("jump", "run", "dive")
+    assert list(corrections.kept.actions["w"]) == [(1.0, 2.0, 2)]
+
+
+def test_a_class_that_the_data_has_by_now_is_that_of_the_data(corrections):
+    corrections.put(VIDEO, [[1, 2, "swim"], [3, 4, "run"]])
+    again = Corrections(corrections.path, classes=("swim", *CLASSES)).kept
+    assert again.classes == ("swim", "jump", "run")
+    assert list(again.actions["v"]) == [(1.0, 2.0, 0), (3.0, 4.0, 2)]
+
+
+def test_a_class_of_the_data_is_kept_whatever_its_name(tmp_path):
+    corrections = Corrections(tmp_path / "corrections.json", classes=(" run ",))
+    corrections.put(VIDEO, [[1, 2, " run "]])
+    with pytest.raises(ValueError, match="cannot hold the class name ' walk '"):
+        corrections.put(VIDEO, [[1, 2, " walk "]])
 
 
 def test_what_is_refused_changes_nothing(corrections):
-    corrections.put(VIDEO, [[1, 2, 0]])
+    corrections.put(VIDEO, [[1, 2, "jump"]])
     with pytest.raises(ValueError, match="without length"):
-        corrections.put(VIDEO, [[3, 3, 0]])
-    assert list(corrections.actions["v"]) == [(1.0, 2.0, 0)]
+        corrections.put(VIDEO, [[3, 3, "jump"]])
+    assert list(corrections.kept.actions["v"]) == [(1.0, 2.0, 0)]
 
 
 def test_changes_at_the_same_time_are_all_kept(corrections):
     videos = [Video(id=f"v{n}", duration_s=10.0) for n in range(20)]
-    threads = [Thread(target=corrections.put, args=(video, [[1, 2, 0]])) for video in videos]
+    threads = [Thread(target=corrections.put, args=(video, [[1, 2, "jump"]])) for video in videos]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(Corrections(corrections.path, classes=CLASSES).actions) == 20
+    assert len(Corrections(corrections.path, classes=CLASSES).kept.actions) == 20
 
 
 @pytest.mark.parametrize("name", writable_formats())

@@ -152,8 +152,15 @@ def test_what_cannot_be_seen_is_refused_with_a_way_out(run, results, tmp_path):
             look_at(sources)
 
 
-def test_corrections_of_other_classes_are_refused(results):
+def test_corrections_may_be_of_classes_that_nothing_else_is_of(results):
     videos = {"a": Video(id="a", duration_s=9.0, actions=Actions([(0, 1)], [0]))}
     activitynet.write(Annotations(("swim",), videos), results / "corrections.json")
-    with pytest.raises(FormatError, match="swim"):
+    report = look_at(Sources(main=results)).with_corrections()
+    assert (report.classes, report.added_classes) == (("jump", "run"), ("swim",))
+    assert report.corrections["a"].labels.tolist() == [2]
+
+
+def test_corrections_that_are_no_annotations_are_refused(results):
+    (results / "corrections.json").write_text('{"database": {"a": {"duration": "long"}}}')
+    with pytest.raises(FormatError, match="duration"):
         look_at(Sources(main=results)).with_corrections()

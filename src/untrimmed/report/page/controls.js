@@ -45,30 +45,42 @@ function prepareControls() {
   element("zoom-out").addEventListener("click", () => zoomTo(state.zoom / 2));
 }
 
-function prepareClasses() {
-  const boxes = data.classes.map((name, label) => {
-    const box = make("input", { type: "checkbox", checked: true, value: label });
-    const swatch = make("i", { className: `swatch ${colourName(label)}` });
-    return [box, make("label", {}, box, swatch, make("span", { text: name }))];
-  });
-  const all = (checked) => {
-    for (const [box] of boxes) box.checked = checked;
-    changed();
-  };
-  const changed = () => {
-    const unchecked = boxes.map(([box]) => box).filter((box) => !box.checked);
+// Which classes are shown; a class may come while the page is open.
+const classBoxes = (() => {
+  const boxes = [];
+  const all = make("button", { type: "button", text: "all", onclick: () => set(true) });
+  const none = make("button", { type: "button", text: "none", onclick: () => set(false) });
+
+  function changed() {
+    const unchecked = boxes.filter((box) => !box.checked);
     state.filter.hidden = new Set(unchecked.map((box) => Number(box.value)));
     drawHistogram(state.filter, BINS);
     drawAll();
-  };
-  const buttons = [
-    make("button", { type: "button", text: "all", onclick: () => all(true) }),
-    make("button", { type: "button", text: "none", onclick: () => all(false) }),
-  ];
-  element("classes").append(...boxes.map(([, label]) => label), ...buttons);
-  element("classes").addEventListener("change", changed);
-  element("classes").hidden = data.classes.length < 2;
-}
+  }
+
+  function set(checked) {
+    for (const box of boxes) box.checked = checked;
+    changed();
+  }
+
+  function add(label) {
+    const box = make("input", { type: "checkbox", checked: true, value: label });
+    const swatch = make("i", { className: `swatch ${colourName(label)}` });
+    boxes.push(box);
+    const name = labels.classes[label];
+    all.before(make("label", { title: name }, box, swatch, make("span", { text: name })));
+    element("classes").hidden = boxes.length < 2;
+  }
+
+  function prepare() {
+    element("classes").append(all, none);
+    element("classes").hidden = true;
+    for (const label of labels.classes.keys()) add(label);
+    element("classes").addEventListener("change", changed);
+  }
+
+  return { prepare, add };
+})();
 
 // Two models: one is counted, both are drawn.
 function prepareModels() {
@@ -205,7 +217,7 @@ function prepareTimeline() {
 // Keys that a control under the focus wants for itself are left to it.
 function ownKeys(target, key) {
   if (target.closest("dialog")) return true;
-  if (target.matches("input[type=search], input[type=number], select")) return true;
+  if (target.matches("input:is([type=search], [type=number], [type=text]), select")) return true;
   if (target.matches("input[type=range]")) return /^(Arrow|Home|End|Page)/.test(key);
   return key === " " && target.matches("button, input");
 }

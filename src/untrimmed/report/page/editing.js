@@ -18,6 +18,7 @@ function drawEditing() {
     element(id).disabled = !chosen;
   }
   for (const id of ["start-here", "end-here"]) element(id).disabled = !chosen;
+  if (naming && naming.chosen !== chosen) stopNaming();
   element("label-adopt").disabled = Boolean(chosen) || !state.selected || state.selected.label < 0;
   if (chosen) element("label-class").value = chosen.label;
   for (const end of ["start", "end"]) {
@@ -41,10 +42,18 @@ function changeLabel(ends) {
   corrected(labels.change(state.video, chosen, labels.moved(state.video, chosen, ends)));
 }
 
+// Of the chosen class, or else the first that is shown; the first class of all has to be named.
 function addLabel() {
+  if (!labels.classes.length) {
+    startNaming(null);
+    return;
+  }
   const chosen = chosenLabel();
-  const visible = [...data.classes.keys()].find((label) => !state.filter.hidden.has(label));
-  const label = chosen ? chosen.label : visible === undefined ? 0 : visible;
+  const visible = [...labels.classes.keys()].find((label) => !state.filter.hidden.has(label));
+  addLabelOf(chosen ? chosen.label : visible === undefined ? 0 : visible);
+}
+
+function addLabelOf(label) {
   const start = Math.min(player.time(), state.video.duration - 0.04);
   const end = start + Math.min(2, state.video.duration / 20);
   corrected(labels.change(state.video, null, labels.moved(state.video, { label, start, end }, {})));
@@ -64,6 +73,52 @@ function undoLabel() {
 function adopt(item) {
   const { start, end, label } = item;
   corrected(labels.change(state.video, null, { start, end, label }));
+}
+
+// A name is asked for in the place of the list of classes.
+let naming = null; // { chosen: label that shall be of the class, or null for a new one }
+
+function startNaming(chosen) {
+  naming = { chosen };
+  element("label-class").hidden = true;
+  element("label-name").hidden = false;
+  element("label-name").value = "";
+  element("label-name").focus();
+}
+
+function stopNaming() {
+  naming = null;
+  element("label-name").hidden = true;
+  element("label-class").hidden = false;
+}
+
+function nameClass() {
+  if (!naming) return;
+  const { chosen } = naming;
+  const name = element("label-name").value.trim();
+  stopNaming();
+  if (!name) drawEditing();
+  else if (chosen) rename(chosen, classOf(name));
+  else addLabelOf(classOf(name));
+}
+
+function rename(chosen, label) {
+  corrected(labels.change(state.video, chosen, { ...chosen, label }));
+}
+
+// The class of a name, which is made if there is none.
+function classOf(name) {
+  if (!labels.classes.includes(name)) {
+    labels.classes.push(name);
+    offerClass(labels.classes.length - 1);
+    classBoxes.add(labels.classes.length - 1);
+  }
+  return labels.classes.indexOf(name);
+}
+
+function offerClass(label) {
+  const option = make("option", { value: label, text: labels.classes[label] });
+  element("label-class").insertBefore(option, element("label-class").lastElementChild);
 }
 
 // Follows the pointer with a label or one of its ends; kept once the pointer is let go.
@@ -115,11 +170,12 @@ function activityNet({ all }) {
       duration: video.duration,
       subset: "",
       annotations: labels.of(video).map(({ start, end, label }) => ({
-        label: data.classes[label], segment: [start, end],
+        label: labels.classes[label], segment: [start, end],
       })),
     };
   }
-  const whole = { version: "VERSION 1.3", taxonomy: [], classes: data.classes, database };
+  const { classes } = labels;
+  const whole = { version: "VERSION 1.3", taxonomy: [], classes, database };
   return { name: "annotations.json", content: new Blob([JSON.stringify(whole, null, 1)]) };
 }
 
@@ -151,14 +207,28 @@ async function saveExport(event) {
   }
 }
 
+function prepareClassOfLabel() {
+  const [list, name] = [element("label-class"), element("label-name")];
+  list.append(make("option", { value: "new", text: "new class …" }));
+  for (const label of labels.classes.keys()) offerClass(label);
+  list.addEventListener("change", () => {
+    const chosen = chosenLabel();
+    if (!chosen) return;
+    if (list.value === "new") startNaming(chosen);
+    else rename(chosen, Number(list.value));
+  });
+  name.addEventListener("blur", nameClass);
+  name.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") nameClass();
+    if (event.key !== "Escape") return;
+    stopNaming();
+    drawEditing();
+  });
+}
+
 function prepareEditing() {
   element("edit").addEventListener("click", () => startEditing(!state.editing));
-  element("label-class").append(...data.classes.map((text, value) => make("option", { value, text })));
-  element("label-class").addEventListener("change", (event) => {
-    const chosen = chosenLabel();
-    const label = Number(event.target.value);
-    if (chosen) corrected(labels.change(state.video, chosen, { ...chosen, label }));
-  });
+  prepareClassOfLabel();
   for (const end of ["start", "end"]) {
     element(`label-${end}`).addEventListener("change", (event) => {
       const time = Number(event.target.value);

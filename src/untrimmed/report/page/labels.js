@@ -1,8 +1,10 @@
 // What happens in each video as the reader says it: corrected detections, kept and exported.
 // A label is { start, end, label }.  Where nobody has corrected anything there are none.
+// It may be of a class that the detector does not know: these follow `data.classes`.
 
 const labels = (() => {
   const SHORTEST = 0.04; // seconds
+  const classes = [...data.classes, ...data.added];
   const corrected = new Map(); // by number of the video
   const undone = new Map(); // by number of the video, earlier states, the latest last
   for (const { number, id } of videos) {
@@ -33,7 +35,7 @@ const labels = (() => {
 
   function plainly(video) {
     const some = corrected.get(video.number);
-    return some ? some.map(({ start, end, label }) => [start, end, label]) : null;
+    return some ? some.map(({ start, end, label }) => [start, end, classes[label]]) : null;
   }
 
   async function send(video) {
@@ -106,7 +108,7 @@ const labels = (() => {
 
   const isCorrected = (video) => corrected.has(video.number);
   return {
-    of, draft, put, change, undo, discard, moved, isCorrected,
+    classes, of, draft, put, change, undo, discard, moved, isCorrected,
     canUndo: (video) => Boolean((undone.get(video.number) || []).length),
     count: () => corrected.size,
     unsaved: () => unsaved.size > 0,

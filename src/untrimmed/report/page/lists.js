@@ -66,7 +66,7 @@ const eventList = (() => {
       "button",
       { type: "button", className: fate },
       make("i", { className: `swatch ${colourName(colour)}` }),
-      make("span", { className: "name", text: data.classes[item.label] }),
+      make("span", { className: "name", text: labels.classes[item.label] }),
       make("span", { className: "when", text: span(item, 1) }),
       make("span", { className: "score", text: item.score === undefined ? "" : item.score.toFixed(2) }),
       make("span", { className: "fate", text: words }),

@@ -24,7 +24,7 @@ function seekTo(item) {
   state.selected = item;
   player.seek(item.start);
   drawVideo();
-  const name = data.classes[item.label];
+  const name = labels.classes[item.label];
   const score = item.score === undefined ? "" : `, score ${item.score.toFixed(2)}`;
   element("spoken").textContent = `${name}, ${clock(item.start)} to ${clock(item.end)}${score}`;
 }
@@ -86,7 +86,7 @@ function drawVideo() {
   timeline.draw(video, filter, zoom, selected);
   eventList.draw(video, filter, seekTo);
   eventList.select(selected);
-  const found = `${sum.hits} of ${plural(sum.actions, "action")} found`;
+  const found = sum.actions ? `${sum.hits} of ${plural(sum.actions, "action")} found` : "no actions";
   element("video-counts").textContent = state.editing
     ? plural(labels.of(video).length, "label")
     : video.actions

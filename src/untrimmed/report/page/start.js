@@ -11,7 +11,7 @@ for (const name of ["thresholds", "errors", "confusions"]) {
 document.querySelector(".videos").hidden = videos.length < 2;
 prepareControls();
 prepareModels();
-prepareClasses();
+classBoxes.prepare();
 prepareKinds();
 preparePlayer();
 prepareTimeline();

@@ -119,8 +119,8 @@ const timeline = (() => {
 
   function drawNames(lanes) {
     const names = [...lanes].map(([label, lane]) => {
-      const name = make("div", { className: colourName(label), title: data.classes[label] });
-      name.append(make("span", { className: "name", text: data.classes[label] }));
+      const name = make("div", { className: colourName(label), title: labels.classes[label] });
+      name.append(make("span", { className: "name", text: labels.classes[label] }));
       name.style.top = `${lane.top}px`;
       name.style.height = `${lane.height}px`;
       const tag = (text, y, height, isChosen) => {
@@ -193,7 +193,7 @@ const timeline = (() => {
   function describe(node) {
     const { kind, item } = itemOf(node);
     const { video, filter, found } = drawn;
-    const name = item.label < 0 ? "any class" : data.classes[item.label];
+    const name = item.label < 0 ? "any class" : labels.classes[item.label];
     const time = `${span(item)} (${(item.end - item.start).toFixed(2)} s)`;
     if (kind === "label") return [name, time, "Yours: drag it, or its ends"];
     if (kind === "action") {
