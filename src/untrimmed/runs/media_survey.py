@@ -5,14 +5,14 @@ Nothing is decided here but what must be guessed to read anything at all, and ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from untrimmed.core.annotations import Annotations
+from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.config import load
 from untrimmed.core.errors import MediaError, UserError
 from untrimmed.data.torch_file import READERS
@@ -130,6 +130,7 @@ def look_at_features(read: Read, media: Path, *, grid: Mapping[str, float]) -> J
         _none_fits(read, media, names, {each.video: each.message for each in found})
     stated = completed(load(FeatureGrid, grid, source="--grid"), files)
     stated, guess = _grid(read, rows, stated)
+    stated = _with_rate(stated, [read.annotations.videos[id] for id in rows])
     durations_s = {
         id: stated.covered_s(read.annotations.videos[id], count) for id, count in rows.items()
     }
@@ -216,6 +217,14 @@ def _turned(files: FeatureFiles, ids: list[str]) -> FeatureFiles:
 
     other = replace(files, transposed=True)
     return other if readable(other) > readable(files) else files
+
+
+def _with_rate(grid: FeatureGrid, videos: Sequence[Video]) -> FeatureGrid:
+    """The grid with the rate that all videos have: nobody says that of a video to detect in."""
+    rates = {video.fps for video in videos}
+    if grid.step_frames is None or grid.fps is not None or len(rates) > 1:
+        return grid
+    return replace(grid, fps=rates.pop())
 
 
 def _grid(

@@ -99,6 +99,30 @@ def test_a_grid_that_is_told_is_taken(features, times, tmp_path):
     assert (grid.fps, grid.step_frames, grid.clip_frames) == (25, 5, 16)
 
 
+def test_new_features_are_detected_in_where_the_annotations_said_the_rate(features, tmp_path):
+    database = {
+        f"rec{number}": {
+            "subset": "training",
+            "duration": (60 + 7 * number) / 5,
+            "fps": 25.0,
+            "annotations": [{"label": "wave", "segment": [2.0, 3.6]}],
+        }
+        for number in range(12)
+    }
+    (tmp_path / "times.json").write_text(json.dumps({"database": database}))
+    planned(
+        features,
+        tmp_path / "times.json",
+        tmp_path / "recipe.yaml",
+        grid={"step_frames": 5.0, "clip_frames": 5.0},
+    )
+    small = ["train.epochs=1", "model.width=32", "model.head.width=32"]
+    api.train(tmp_path / "recipe.yaml", tmp_path / "run", settings=small)
+    new = [features / "rec3.npy"]
+    found = api.detect(tmp_path / "run", new, output=tmp_path / "found")
+    assert found.durations_s == {"rec3": pytest.approx((60 + 21) / 5)}
+
+
 def test_lengths_that_no_table_states_are_taken_from_features(features, times, tmp_path):
     times.write_text("\n".join(line.rpartition(",")[0] for line in times.read_text().splitlines()))
     told = {"fps": 25.0, "step_frames": 5.0}
