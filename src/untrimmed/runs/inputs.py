@@ -18,6 +18,9 @@ class Entry:
     file: Path
     name: str
 
+    def __str__(self) -> str:
+        return f"{self.file}: {self.name}"
+
 
 Source = Path | Pictures | Entry
 """A file, the pictures of one video, or its features in an archive."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -87,12 +86,12 @@ class TrainedRun:
             raise MediaError("pictures, but the run is on features", file=source.folder)
         store = open_alone(self.recipe, source)
         store.rows(id_alone(source))  # so that its width is known
-        network = self._built(store.channels, place(source))
+        network = self._built(store.channels, str(source))
         return Looked(*detect_alone(self.recipe, store, fps, network, source, self.device))
 
     def look_at(self, frames: Frames) -> Looking:
         """Find actions in frames at the rate and size of the run."""
-        network = self._built(None, Path())
+        network = self._built(None, "")
         found = yield from detect_in(network, frames, recipe=self.recipe, device=self.device)
         return Looked(found, frames.duration_s)
 
@@ -119,7 +118,7 @@ class TrainedRun:
             MediaError: if they are not as wide as those of the run.
         """
         feature_settings(self.recipe)
-        network = self._built((features.shape[1],), Path("array"))
+        network = self._built((features.shape[1],), "array")
         return Looked(*detect_given(self.recipe, features, fps, network, self.device))
 
     def _opened(self, source: Source, fps: float | None) -> AbstractContextManager[Frames]:
@@ -131,7 +130,7 @@ class TrainedRun:
             open_pictures(source, shown_fps=rate, fps=data.windows.fps, size=data.size)
         )
 
-    def _built(self, channels: tuple[int, ...] | None, file: Path) -> Detector:
+    def _built(self, channels: tuple[int, ...] | None, file: str) -> Detector:
         """The network; of features, for those of a width."""
         if self._network is None:
             network = build_detector(self.recipe, classes=len(self.classes), channels=channels)
