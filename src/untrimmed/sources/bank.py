@@ -186,12 +186,26 @@ class FeatureBank:
         Raises:
             KeyError: if the bank does not have the video.
         """
-        rows, window = self.overlap(video, start, length)
         values = np.zeros((length, self.channels), np.float32)
-        valid = np.zeros(length, bool)
-        values[window] = _float32(self.features[rows])
+        return values, self.read_into(values, video, start)
+
+    def read_into(
+        self, values: Float32[np.ndarray, "length C"], video: str, start: int
+    ) -> Bool[np.ndarray, " length"]:
+        """As `read`, into an array that is zero, which may be the transpose of another.
+
+        Returns:
+            Which cells the video has.
+
+        Raises:
+            KeyError: if the bank does not have the video.
+        """
+        rows, window = self.overlap(video, start, len(values))
+        stored = self.features[rows]
+        values[window] = _float32(stored) if stored.dtype == np.uint16 else stored
+        valid = np.zeros(len(values), bool)
         valid[window] = True
-        return values, valid
+        return valid
 
     def write(self, video: str, start: int, values: Float[np.ndarray, "n C"], *, step: int) -> None:
         """Replace the cells from cell `start` on; what overhangs the video is dropped.

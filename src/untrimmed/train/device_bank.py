@@ -35,6 +35,11 @@ class DeviceBank:
         return self._bank.channels
 
     @property
+    def device(self) -> torch.device:
+        """That it is on."""
+        return self._features.device
+
+    @property
     def lengths(self) -> dict[str, int]:
         """Cells of each video."""
         return self._bank.lengths
@@ -43,12 +48,18 @@ class DeviceBank:
         self, video: str, start: int, length: int
     ) -> tuple[Float32[Tensor, "length C"], Bool[np.ndarray, " length"]]:
         """As `FeatureBank.read`."""
-        rows, window = self._bank.overlap(video, start, length)
-        values = torch.zeros(length, self.channels, device=self._features.device)
-        valid = np.zeros(length, bool)
+        values = torch.zeros(length, self.channels, device=self.device)
+        return values, self.read_into(values, video, start)
+
+    def read_into(
+        self, values: Float32[Tensor, "length C"], video: str, start: int
+    ) -> Bool[np.ndarray, " length"]:
+        """As `FeatureBank.read_into`."""
+        rows, window = self._bank.overlap(video, start, len(values))
         values[window] = self._features[rows].float()
+        valid = np.zeros(len(values), bool)
         valid[window] = True
-        return values, valid
+        return valid
 
     def write(self, video: str, start: int, values: Float[Tensor, "n C"], *, step: int) -> None:
         """As `FeatureBank.write`."""

@@ -35,13 +35,18 @@ def recall(bank: Bank, windows: Sequence[Window], *, device: torch.device) -> Pa
     The step reads just before it uses them: a loader that reads ahead would hand it features
     which the steps in between have already replaced.
     """
-    T = windows[0].clips.cells.length
-    rows = [
-        torch.as_tensor(bank.read(window.video, window.clips.first_cell, T)[0])
-        for window in windows
-    ]
-    values = torch.stack(rows).transpose(1, 2).contiguous()
-    return Padded.of(values.to(device), _valid(windows, T).to(device))
+    shape = (len(windows), bank.channels, windows[0].clips.cells.length)
+    if isinstance(bank, DeviceBank):
+        values = torch.zeros(shape, device=bank.device)
+        for row, window in zip(values, windows, strict=True):
+            bank.read_into(row.T, window.video, window.clips.first_cell)
+    else:
+        # With NumPy: threads of PyTorch would wait for processors that decode the next batches.
+        array = np.zeros(shape, np.float32)
+        for part, window in zip(array, windows, strict=True):
+            bank.read_into(part.T, window.video, window.clips.first_cell)
+        values = torch.from_numpy(array)
+    return Padded.of(values.to(device), _valid(windows, shape[2]).to(device))
 
 
 def remember(
