@@ -133,3 +133,18 @@ def cut_at(copy_packets):
         return copy_packets(source, path, start=start, change=shift)
 
     return cut
+
+
+@pytest.fixture(scope="session")
+def overwrite():
+    """A function that writes other bytes over the beginning of a frame, by the order shown."""
+
+    def over(path, number, content):
+        with av.open(str(path)) as container:
+            packets = [packet for packet in container.demux(video=0) if packet.size]
+            offset = sorted(packets, key=lambda packet: packet.pts)[number].pos
+        with path.open("r+b") as file:
+            file.seek(offset)
+            file.write(content)
+
+    return over

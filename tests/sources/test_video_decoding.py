@@ -22,46 +22,34 @@ def write_noise(write_video):
     )
 
 
-def _damage(path, number):
-    with open_video(path) as video:
-        offset = int(video.index.offset[number])
-    content = bytearray(path.read_bytes())
-    content[offset : offset + 8] = b"\xff" * 8
-    path.write_bytes(content)
-
-
-def test_a_damaged_frame_names_file_and_time(write_video, tmp_path):
+def test_a_damaged_frame_names_file_and_time(write_video, overwrite, tmp_path):
     path = write_video(tmp_path / "a.mp4", options={"bf": "0"})
-    _damage(path, 18)
+    overwrite(path, 18, b"\xff" * 8)
     with open_video(path) as video, pytest.raises(MediaError, match=r"at 0\.600 s") as error:
         video.read(np.arange(video.count))
     assert error.value.file == path
 
 
-def test_what_is_beside_a_damaged_frame_is_still_read(write_video, numbers_of, tmp_path):
+def test_what_is_beside_a_damaged_frame_is_still_read(write_video, overwrite, numbers_of, tmp_path):
     path = write_video(tmp_path / "a.mp4", options={"bf": "0"}, key_every=12)
-    _damage(path, 18)
+    overwrite(path, 18, b"\xff" * 8)
     with open_video(path) as video:
         assert numbers_of(video.read(np.array([40, 17, 24]))) == [40, 17, 24]
 
 
 @pytest.mark.parametrize(("kind", "code"), [(PictureType.P, "01"), (PictureType.B, "10")])
 def test_a_frame_that_holds_no_picture_leaves_the_last_on_screen(
-    write_video, numbers_of, tmp_path, kind, code
+    write_video, overwrite, numbers_of, tmp_path, kind, code
 ):
     options = {"bf": "2", "b_strategy": "0"} if kind == PictureType.B else {}
     path = write_video(tmp_path / "a.mp4", codec="mpeg4", frames=28, options=options)
     with av.open(str(path)) as container:
         kinds = [frame.pict_type for frame in container.decode(video=0)]
     number = max(n for n in range(1, 22) if kinds[n - 1] == kinds[n] == kind)
-    with open_video(path) as video:
-        offset = int(video.index.offset[number])
     # A picture at this tick of a second's 30 that is "not coded" (ISO 14496-2, 6.2.5).
     bits = code + "0" + "1" + f"{number:05b}" + "1" + "0" + "01111"
     empty = b"\x00\x00\x01\xb6" + int(bits, 2).to_bytes(2, "big") + bytes(8)
-    content = bytearray(path.read_bytes())
-    content[offset : offset + len(empty)] = empty
-    path.write_bytes(content)
+    overwrite(path, number, empty)
     with open_video(path) as video:
         assert numbers_of(video.read(np.array([number]))) == [number - 1]
         assert numbers_of(video.read(np.array([number - 1, number]))) == [number - 1] * 2
