@@ -9,12 +9,22 @@ import typer
 
 
 def run(
-    annotations: Annotated[Path, typer.Option(help="The ground truth.")],
-    detections: Annotated[Path, typer.Option(help="ActivityNet's results form, or CSV.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The page.")] = Path(
-        "analysis.html"
-    ),
-    split: Annotated[str | None, typer.Option(help="Split of the annotations.")] = None,
+    run: Annotated[
+        Path | None, typer.Argument(help="Folder of an evaluated run.", show_default=False)
+    ] = None,
+    annotations: Annotated[Path | None, typer.Option(help="The ground truth of a file.")] = None,
+    detections: Annotated[
+        Path | None, typer.Option(help="The file: ActivityNet's results form, or CSV.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The page; analysis.html, of a run in its folder, if not given."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split of the annotations; of a run the test split.")
+    ] = None,
     format: Annotated[
         str | None, typer.Option(help="Of the annotations; by the file's ending if not given.")
     ] = None,
@@ -27,16 +37,27 @@ def run(
     Kinds of false alarms and what each costs, the effect of length, coverage and number of
     actions, and what is missed.
 
+    Example: `untrimmed analyze runs/first`
+
     Example: `untrimmed analyze --annotations truth.json --detections found.json -o errors.html`
     """
     from untrimmed.cli.options import ended
+    from untrimmed.core.errors import ConfigError
     from untrimmed.metrics.errors import ERRORS
-    from untrimmed.runs.analysing import analyse_files
+    from untrimmed.runs.analysing import analyse_files, analyse_run
     from untrimmed.runs.scoring import tious_of
 
-    analysis, faults = analyse_files(
-        annotations, detections, output=output, format=format, split=split, tious=tious_of(tiou)
-    )
+    tious = tious_of(tiou)
+    if annotations is not None and detections is not None and run is None:
+        output = output or Path("analysis.html")
+        analysis, faults = analyse_files(
+            annotations, detections, output=output, format=format, split=split, tious=tious
+        )
+    elif run is not None and annotations is None and detections is None and format is None:
+        output = output or run / "analysis.html"
+        analysis, faults = analyse_run(run, output=output, split=split, tious=tious)
+    else:
+        raise ConfigError("give the folder of a run, or both --annotations and --detections")
     profile = analysis.profile
     typer.echo(f"normalised mAP of the surest detections: {100 * profile.average:.1f}")
     typer.echo("what it would gain without each kind of error:")

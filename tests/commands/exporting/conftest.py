@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.commands.cli.test_documented import commands
+from tests.commands.cli.documented import commands
 from untrimmed.recipes.recipe import read_recipe
 from untrimmed.runs.dataset import read_annotations
 from untrimmed.runs.folder import RunFolder

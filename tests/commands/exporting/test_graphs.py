@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.commands.cli.test_documented import commands
+from tests.commands.cli.documented import commands
 from untrimmed.core.errors import UserError
 from untrimmed.core.grid import TimeGrid
 from untrimmed.detect.agreement import difference
