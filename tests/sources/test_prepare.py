@@ -94,6 +94,11 @@ def test_copies_do_not_depend_on_how_much_is_held_at_a_time(original, tmp_path, 
     assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+def test_an_mp4_copy_is_written_without_what_makes_x264_differ_from_run_to_run(original, tmp_path):
+    prepare(original, tmp_path / "b.mp4", fps=15, size=SIZE, kind="mp4")
+    assert b"mbtree=0" in (tmp_path / "b.mp4").read_bytes()  # x264 writes its settings
+
+
 @pytest.mark.parametrize("kind", ["mp4", "frames"])
 def test_a_video_that_breaks_off_leaves_no_copy(write_video, overwrite, tmp_path, kind):
     path = write_video(tmp_path / "a.mp4", options={"bf": "0"})
