@@ -1,8 +1,9 @@
 """Cells that are set to zero."""
 
+import pytest
 import torch
 
-from untrimmed.nn.ops.clearing import clear_
+from untrimmed.nn.ops.clearing import clear_, rectify_
 
 B, T, C = 2, 5, 3
 KEPT = torch.tensor([[True, False, True, True, False], [False, True, True, True, True]])
@@ -31,3 +32,15 @@ def test_layout_does_not_matter():
     cells = torch.rand(B, C, T).mT
     assert torch.equal(clear_(cells, kept=KEPT), clear_(cells.contiguous(), kept=KEPT))
     assert (cells[~KEPT] == 0).all()
+
+
+@pytest.mark.parametrize("view", [True, False])
+def test_rectified_cells_are_those_that_are_kept_and_above_zero(view):
+    cells = torch.randn(B, T, C, requires_grad=True)
+    given = cells.mT.clone().mT if view else cells.clone()
+    out = rectify_(given, kept=KEPT)
+    expected = cells.relu() * KEPT[..., None]
+    assert torch.equal(out, expected)
+    upstream = torch.randn(B, T, C)
+    out.backward(upstream)
+    assert torch.equal(cells.grad, upstream * (expected > 0))

@@ -1,5 +1,7 @@
 """ActionFormer's backbone: what it may see, and what it may not."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -128,6 +130,29 @@ def test_batch_is_its_videos_one_by_one(x):
     for together, one in zip(network(x).levels, alone, strict=True):
         T = one.values.shape[-1]
         torch.testing.assert_close(together.values[1:, :, :T], one.values)
+
+
+@pytest.mark.parametrize("blind", [True, False])
+def test_padding_that_is_left_out_has_no_part_in_the_gradient(blind):
+    torch.manual_seed(0)
+    embedding = Embedding([128], 128, blind=blind)
+    network = LocalTransformer(embedding, windows=(5, 5, None), heads=HEADS, blind=blind)
+    exact = awake(network)
+    network = copy.deepcopy(exact).float()
+    x = pad([torch.randn(128, T) for T in (301, 90, 0)])
+    upstream = [torch.randn(3, 128, cells) for cells in (301, 151, 76)]
+
+    def slopes(network, x):
+        levels = network(x).levels
+        total = sum(
+            (level.values * each).sum() for level, each in zip(levels, upstream, strict=True)
+        )
+        return torch.autograd.grad(total, list(network.parameters()))
+
+    found = slopes(network, x)
+    right = slopes(exact, Padded(x.values.double(), x.valid))
+    for one, exactly in zip(found, right, strict=True):
+        assert (one - exactly).norm() < 1e-3 * exactly.norm() + 1e-3
 
 
 def test_what_moves_by_a_coarse_cell_is_found_moved():

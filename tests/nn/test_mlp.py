@@ -37,6 +37,23 @@ def test_without_gradients_it_gives_the_same(mlp):
         torch.testing.assert_close(mlp(x), plain(mlp, x))
 
 
+@pytest.mark.parametrize("learns", [True, False])
+def test_of_some_rows_results_and_gradients_are_theirs_alone(mlp, learns):
+    x = torch.randn(1, 2000, 3, dtype=torch.float64, requires_grad=learns)
+    rows = (slice(5, 1300), slice(1900, 1902))
+    wanted = torch.zeros(1, 2000, 1, dtype=torch.bool)
+    for row in rows:
+        wanted[0, row] = True
+    with torch.set_grad_enabled(learns):
+        found, right = mlp(x, rows=rows), plain(mlp, x) * wanted
+    torch.testing.assert_close(found, right)
+    if learns:
+        upstream = torch.randn_like(x) * wanted
+        leaves = (x, *mlp.parameters())
+        gradients = (torch.autograd.grad(each, leaves, upstream) for each in (found, right))
+        torch.testing.assert_close(*gradients)
+
+
 def test_under_autocast_it_computes_in_the_lower_precision(mlp):
     mlp, x = mlp.float(), torch.randn(2, 4, 3)
     with torch.autocast("cpu", torch.bfloat16):

@@ -47,6 +47,22 @@ def test_in_half_precision_the_error_is_at_most_thrice_that_of_rounding(T):
         assert (found - exactly).norm() < 3 * 2**-9 * exactly.norm()
 
 
+@pytest.mark.parametrize("parts", [[(0, 5)], [(7, 90), (200, 203), (205, 301)], [(300, 301)], []])
+def test_where_nothing_is_wanted_it_is_zero_and_has_no_gradient(parts):
+    (x, weight, bias), upstream = drawn(301)
+    kept = torch.ones(2, 301, dtype=torch.bool)
+    kept[1] = False
+    for first, stop in parts:
+        kept[1, first:stop] = True
+    y = convolve(x, weight, bias, kept=kept)
+    wanted = plain(x, weight, bias) * kept[..., None]
+    torch.testing.assert_close(y, wanted, atol=1e-4, rtol=1e-5)
+    assert (y[~kept] == 0).all()
+    leaves = (x, weight, bias)
+    found, right = (torch.autograd.grad(each, leaves, upstream) for each in (y, wanted))
+    torch.testing.assert_close(found, right, atol=1e-3, rtol=1e-5)
+
+
 def test_layout_of_the_input_does_not_matter():
     (x, weight, bias), _ = drawn(9)
     other = x.mT.contiguous().mT

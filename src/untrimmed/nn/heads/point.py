@@ -12,9 +12,8 @@ window, N actions.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -22,10 +21,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from untrimmed.nn.layers.conv import Conv
-from untrimmed.nn.layers.norm import ChannelNorm
 from untrimmed.nn.layers.pieces import by_pieces
 from untrimmed.nn.layers.row import Row
-from untrimmed.nn.ops.clearing import clear_
+from untrimmed.nn.layers.tower import Tower
 from untrimmed.nn.ops.losses import diou, sigmoid_focal
 from untrimmed.nn.ops.points import Lessons, Points, lessons, point_segments
 from untrimmed.nn.ops.processes import summed
@@ -133,8 +131,8 @@ class PointHead(nn.Module):
             raise ValueError(f"{len(config.ranges)} ranges for {len(strides)} levels")
         self.config = config
         self.strides = tuple(strides)
-        self.score_tower = _Tower(channels, config)
-        self.distance_tower = _Tower(channels, config)
+        self.score_tower = self._tower(channels)
+        self.distance_tower = self._tower(channels)
         self.logits = Conv(self.score_tower.channels, classes, kernel=config.kernel)
         self.distances = Conv(self.distance_tower.channels, 2, kernel=config.kernel)
         self.scales = nn.ParameterList(nn.Parameter(torch.ones(())) for _ in strides)
@@ -155,8 +153,8 @@ class PointHead(nn.Module):
         row = Row.of(pyramid.levels, gap=gap)
 
         def answers(piece: Padded, cells: slice) -> Padded:
-            scored = self.logits(self.score_tower(piece, row.inside[cells]))
-            measured = self.distances(self.distance_tower(piece, row.inside[cells]))
+            scored = self.logits(self.score_tower(piece, inside=row.inside[cells]))
+            measured = self.distances(self.distance_tower(piece, inside=row.inside[cells]))
             return Padded(torch.cat([scored.values, measured.values], 1), piece.valid)
 
         # In pieces, as then what is between two layers stays in the cache.
@@ -240,6 +238,16 @@ class PointHead(nn.Module):
         bias = self.logits.get_parameter("bias")
         bias[list(labels)] = math.log(1e-6 / (1 - 1e-6))
 
+    def _tower(self, channels: int) -> Tower:
+        """All convolutions but the last."""
+        config = self.config
+        return Tower(
+            [channels] + [config.width] * (config.layers - 1),
+            kernel=config.kernel,
+            norm=config.norm,
+            blind=config.blind,
+        )
+
     def _points(self, raw: Raw) -> list[Points]:
         """The points of each level."""
         levels = zip(raw.valid, raw.strides, self.config.ranges, strict=True)
@@ -265,31 +273,6 @@ class PointHead(nn.Module):
         return self.positives.clone()  # the next call moves it before this one's gradient, perhaps
 
 
-class _Tower(nn.Module):
-    """All convolutions but the last, each normalised and rectified."""
-
-    def __init__(self, channels: int, config: Config) -> None:
-        super().__init__()
-        widths = [channels] + [config.width] * (config.layers - 1)
-        self.channels = widths[-1]
-        self.convs = nn.ModuleList(
-            Conv(a, b, kernel=config.kernel, bias=not config.norm) for a, b in pairwise(widths)
-        )
-        self.norms = nn.ModuleList(
-            ChannelNorm(width, blind=config.blind) if config.norm else nn.Identity()
-            for width in widths[1:]
-        )
-        for conv in self.convs:
-            if not config.norm:
-                nn.init.zeros_(conv.get_parameter("bias"))
-
-    def forward(self, x: Padded, inside: Bool[Tensor, " T"]) -> Padded:
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            cells = norm(conv(x)).values.transpose(1, 2)  # (B, T, C)
-            x = Padded(clear_(cells, kept=inside).relu_().transpose(1, 2), x.valid)
-        return x
-
-
 def _full(x: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
@@ -310,35 +293,3 @@ def _highest(scores: Float[Tensor, "B T K"], most: int) -> Bool[Tensor, "B T K"]
     above, equal = flat > last, flat == last
     room = most - above.sum(1, keepdim=True)
     return (above | (equal & (equal.cumsum(1, dtype=torch.int32) <= room))).view_as(scores)
-
-
-def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' weights of this head under the names they have here.
-
-    The running mean of `PointHead.loss` is not among them: they do not save it.
-
-    Args:
-        state: by the authors' keys, with their `cls_head.` and `reg_head.`.
-
-    Raises:
-        ValueError: if a key is none of theirs.
-    """
-    renamed = {}
-    for key, tensor in state.items():
-        match key.split("."):
-            case ["cls_head" | "reg_head" as side, "head", number, "conv", name]:
-                renamed[f"{_OURS[side]}.convs.{number}.{name}"] = tensor
-            case ["cls_head" | "reg_head" as side, "norm", number, name]:
-                renamed[f"{_OURS[side]}.norms.{number}.{name}"] = tensor.flatten()
-            case ["cls_head", "cls_head", "conv", name]:
-                renamed[f"logits.{name}"] = tensor
-            case ["reg_head", "offset_head", "conv", name]:
-                renamed[f"distances.{name}"] = tensor
-            case ["reg_head", "scale", level, "scale"]:
-                renamed[f"scales.{level}"] = tensor
-            case _:
-                raise ValueError(f"{key} is not a weight of the authors' heads")
-    return renamed
-
-
-_OURS = {"cls_head": "score_tower", "reg_head": "distance_tower"}

@@ -57,15 +57,20 @@ class Conv(nn.Module):
 
     def forward(self, x: Padded) -> Padded:
         valid = x.valid[:, :: self.stride]
-        return Padded(clear_(self.cells(x.values), kept=valid).transpose(1, 2), valid)
+        cells = lowered(x.values.transpose(1, 2))  # (B, T, C)
+        if self._is_wide(cells):
+            convolved = winograd.convolve(cells, self.weight, self.bias, kept=valid)
+        else:
+            convolved = clear_(self.cells(x.values), kept=valid)
+        return Padded(convolved.transpose(1, 2), valid)
 
     def cells(self, values: Float[Tensor, "B C T"]) -> Float[Tensor, "B _ D"]:
         """The convolution alone, where nothing will see what is not valid; channels come last."""
         weight, bias = self.weight, self.bias
         cells = lowered(values.transpose(1, 2))  # (B, T, C)
+        if self._is_wide(cells):
+            return winograd.convolve(cells, weight, bias)
         if not torch.compiler.is_exporting():  # what is quick depends on the length
-            if self.groups == 1 and self.stride == 1 and winograd.suits(cells, weight):
-                return winograd.convolve(cells, weight, bias)
             if self.groups == len(weight) and values.device.type == "cpu" and bias is None:
                 return convolve_channels(cells, weight[:, 0], stride=self.stride)
             if self.groups == 1 and self.stride == 1 and values.stride(1) == 1:
@@ -73,6 +78,9 @@ class Conv(nn.Module):
         return F.conv1d(
             values, weight, bias, stride=self.stride, padding=self.padding, groups=self.groups
         ).transpose(1, 2)
+
+    def _is_wide(self, cells: Float[Tensor, "B T C"]) -> bool:
+        return self.groups == 1 and self.stride == 1 and winograd.suits(cells, self.weight)
 
 
 def _narrow(

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from untrimmed.nn.layers.attention import side_by_side
 from untrimmed.nn.layers.conv import Conv
 from untrimmed.nn.layers.local_attention import local_attention
+from untrimmed.nn.ops.products import linear
+from untrimmed.nn.ops.runs import Rows, rows_of, runs_of
 from untrimmed.tensors import Padded
 
 
@@ -61,8 +63,9 @@ class ConvAttention(nn.Module):
             nn.init.trunc_normal_(self.position, std=(2 / channels) ** 0.5)
 
     def forward(self, x: Padded) -> Float[Tensor, "B _ C"]:
-        query, key, value = (each(x.values) for each in (self.query, self.key, self.value))
         valid = x.valid[:, :: self.stride]
+        rows = rows_of(runs_of(valid), cells=valid.shape[1])
+        query, key, value = (each(x.values, rows) for each in (self.query, self.key, self.value))
         if self.reach is None:
             mixed = _global_attention(query, key, value, valid, heads=self.heads)
         else:
@@ -75,7 +78,9 @@ class ConvAttention(nn.Module):
                 reach=self.reach,
                 bias=self.position,
             )
-        joined: Tensor = self.dropout(self.projection(mixed))
+        joined: Tensor = self.dropout(
+            linear(mixed, self.projection.weight, self.projection.bias, rows=rows)
+        )
         return joined
 
 
@@ -91,9 +96,9 @@ class _Projection(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.linear = nn.Linear(channels, channels)
 
-    def forward(self, values: Float[Tensor, "B C T"]) -> Float[Tensor, "B _ C"]:
-        projected: Tensor = self.linear(self.norm(self.conv.cells(values)))
-        return projected
+    def forward(self, values: Float[Tensor, "B C T"], rows: Rows) -> Float[Tensor, "B _ C"]:
+        normed = self.norm(self.conv.cells(values))
+        return linear(normed, self.linear.weight, self.linear.bias, rows=rows)
 
 
 def _global_attention(

@@ -89,10 +89,13 @@ class ChannelNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Padded) -> Padded:
-        cells = lowered(x.values.transpose(1, 2))  # (B, T, C)
-        normed = F.layer_norm(cells, self.weight.shape, self.weight, self.bias, self.eps)
-        values = normed.transpose(1, 2)  # (B, C, T)
+        values = self.cells(x.values).transpose(1, 2)  # (B, C, T)
         return Padded.of(values, x.valid) if self.blind else Padded(values, x.valid)
+
+    def cells(self, values: Float[Tensor, "B C T"]) -> Float[Tensor, "B T C"]:
+        """The norm alone, with `bias` where not valid; channels come last."""
+        cells = lowered(values.transpose(1, 2))
+        return F.layer_norm(cells, self.weight.shape, self.weight, self.bias, self.eps)
 
 
 def _statistics(

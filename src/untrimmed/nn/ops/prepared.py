@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, TypeVar, cast
 
 from torch import Tensor
 
-Making = Callable[..., Tensor]
+Made = TypeVar("Made")
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def weights_unchanged() -> Iterator[None]:
         _made.reset(token)
 
 
-def prepared(make: Making, weight: Tensor, *settings: Hashable) -> Tensor:
+def prepared(make: Callable[..., Made], weight: Tensor, *settings: Hashable) -> Made:
     """`make(weight, *settings)`, perhaps from before."""
     made = _made.get()
     if made is None:
@@ -37,10 +38,10 @@ def prepared(make: Making, weight: Tensor, *settings: Hashable) -> Tensor:
     key = (make, id(weight), *settings)
     if key not in made:
         made[key] = weight, make(weight, *settings)
-    return made[key][1]
+    return cast(Made, made[key][1])
 
 
-_made: ContextVar[dict[tuple[Hashable, ...], tuple[Tensor, Tensor]] | None] = ContextVar(
+_made: ContextVar[dict[tuple[Hashable, ...], tuple[Tensor, Any]] | None] = ContextVar(
     "made", default=None
 )
 """By what made it and of what, the weight, without which its `id` could be another's, and the

@@ -7,21 +7,25 @@ neither for GPUs, whose libraries know it, nor for few channels, where the sums 
 they save.
 
 Shapes: B videos, T cells, C channels in and D out; tiles of m outputs, that are computed from
-p = m + 2 inputs with as many multiplications.
+p = m + 2 inputs with as many multiplications (`ops.winograd_forms`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from untrimmed.nn.ops.clearing import clear_
 from untrimmed.nn.ops.prepared import prepared
+from untrimmed.nn.ops.products import packed, times
+from untrimmed.nn.ops.runs import Run, runs_of
+from untrimmed.nn.ops.winograd_forms import FORMS, Form, Transform
 
 _CELLS = 2304
 """Cells at a time, or half as many more: so few that they stay in the cache, so many that a product
@@ -41,15 +45,24 @@ def suits(x: Float[Tensor, "B T C"], weight: Float[Tensor, "D C k"]) -> bool:
 
 
 def convolve(
-    x: Float[Tensor, "B T C"], weight: Float[Tensor, "D C 3"], bias: Float[Tensor, " D"] | None
+    x: Float[Tensor, "B T C"],
+    weight: Float[Tensor, "D C 3"],
+    bias: Float[Tensor, " D"] | None,
+    *,
+    kept: Bool[Tensor, "B T"] | None = None,
 ) -> Float[Tensor, "B T D"]:
     """What `conv1d` with a padding of 1 gives, to within rounding, with channels last.
 
     In float32 the error is five to seven times that of a plain convolution, 5e-7 in the norm.
     In bfloat16, whose own rounding would grow as much, only a third of the multiplications is
     saved, for twice the error.
+
+    Args:
+        kept: where the result is wanted; it is zero elsewhere, no gradient passes there, and
+            large parts are not computed.
     """
-    y: Tensor = _Convolution.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    kept = torch.ones(x.shape[:2], dtype=torch.bool) if kept is None else kept
+    y: Tensor = _Convolution.apply(x, weight, bias, kept)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -57,48 +70,68 @@ class _Convolution(torch.autograd.Function):
     """The backward pass is a convolution as well, and a sum of products over the same tiles."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return _convolved(x, weight, bias)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, kept: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight, kept)
+        return clear_(_convolved(x, weight, bias, runs_of(kept)), kept=kept)
 
     @staticmethod
     @once_differentiable  # a second derivative would be wrong in silence
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        x, weight = ctx.saved_tensors
-        of_x, of_weight, of_bias = ctx.needs_input_grad
-        gradient = gradient.contiguous()
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, kept = ctx.saved_tensors
+        of_x, of_weight, of_bias, _ = ctx.needs_input_grad
+        if kept.all():
+            gradient = gradient.contiguous()
+        else:
+            gradient = clear_(gradient.clone(memory_format=torch.contiguous_format), kept=kept)
+        runs = runs_of(kept)
         back = weight.flip(2).transpose(0, 1)
         return (
-            _convolved(gradient, back, None).to(x.dtype) if of_x else None,
-            _weight_gradient(x, gradient, dtype=weight.dtype) if of_weight else None,
+            _convolved(gradient, back, None, _widened(runs, gradient)).to(x.dtype)
+            if of_x
+            else None,
+            _weight_gradient(x, gradient, runs, dtype=weight.dtype) if of_weight else None,
             gradient.sum((0, 1), dtype=weight.dtype) if of_bias else None,
+            None,
         )
 
 
-def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    form = _FORMS[x.dtype]
+def _widened(runs: Sequence[Run], x: Float[Tensor, "B T _"]) -> tuple[Run, ...]:
+    """With the cells that see the first and the last."""
+    T = x.shape[1]
+    return tuple(Run(video, max(0, first - 1), min(T, stop + 1)) for video, first, stop in runs)
+
+
+def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, runs: Sequence[Run]) -> Tensor:
+    """In the runs, and zero in most other cells: in all where the input is zero."""
+    form = FORMS[x.dtype]
     D, C, _ = weight.shape
     B, T, _ = x.shape
-    spread_weight = prepared(_spread_weight, weight, x.dtype).transpose(1, 2)  # (p, C, D)
-    bias = None if bias is None else bias.to(x.dtype)
-    y = x.new_empty(B, T, D)
-    inputs, products = _room(x, C, D, form=form)
-    for video, first, tiles in _blocks(x, form):
-        spread, product = inputs[:, :tiles], products[:, :tiles]
+    weights = prepared(_packed_weights, weight, x.dtype)
+    biases: list[Tensor | None] = [None] * form.points
+    if bias is not None:
+        biases[1] = bias.to(x.dtype)  # of the one product that enters every output once
+    whole = sum(stop - first for _, first, stop in runs) == B * T
+    y = x.new_empty(B, T, D) if whole else x.new_zeros(B, T, D)
+    blocks = _blocks(runs, C, form=form)
+    inputs = _room(x, C, blocks, form=form)
+    for video, first, stop in blocks:
+        spread = inputs[:, : -(-(stop - first) // form.outputs)]
         _transform(form.spread, x[video], first, spread, form=form, around=1)
-        torch.bmm(spread, spread_weight, out=product)
-        if bias is not None:
-            product[1].add_(bias)  # the one product that enters every output once
-        form.gather(product, y[video, first : first + form.outputs * tiles])
+        products = [times(*each) for each in zip(spread, weights, biases, strict=True)]
+        form.gather(products, y[video, first:stop])
     return y
 
 
-def _weight_gradient(x: Tensor, gradient: Tensor, *, dtype: torch.dtype) -> Tensor:
-    form = _FORMS[x.dtype]
+def _weight_gradient(
+    x: Tensor, gradient: Tensor, runs: Sequence[Run], *, dtype: torch.dtype
+) -> Tensor:
+    form = FORMS[x.dtype]
     C, D = x.shape[2], gradient.shape[2]
     total = torch.zeros(form.points, D, C, dtype=dtype)
-    inputs, outputs = _room(x, C, D, form=form)
-    for video, first, tiles in _blocks(x, form):
+    blocks = _blocks(runs, C, form=form)
+    inputs, outputs = (_room(x, each, blocks, form=form) for each in (C, D))
+    for video, first, stop in blocks:
+        tiles = -(-(stop - first) // form.outputs)
         spread, gathered = inputs[:, :tiles], outputs[:, :tiles]
         _transform(form.spread, x[video], first, spread, form=form, around=1)
         _transform(form.scatter, gradient[video], first, gathered, form=form, around=0)
@@ -110,35 +143,33 @@ def _weight_gradient(x: Tensor, gradient: Tensor, *, dtype: torch.dtype) -> Tens
     return taps.view(3, D, C).permute(1, 2, 0)
 
 
-def _blocks(x: Tensor, form: _Form) -> Iterator[tuple[int, int, int]]:
-    """Video, first cell and number of tiles of what is computed at a time."""
-    B, T, _ = x.shape
-    cells = form.outputs * _tiles(x, form)
-    for video in range(B):
-        for first in range(0, T, cells):
-            yield video, first, -(-min(cells, T - first) // form.outputs)
+def _blocks(runs: Sequence[Run], C: int, *, form: Form) -> list[Run]:
+    """What is computed at a time, as near to `_CELLS` as equal parts of a run can be."""
+    most = _CELLS if C <= 1024 else _CELLS // 2
+    blocks = []
+    for video, first, stop in runs:
+        parts = max(round((stop - first) / most), 1)
+        cells = form.outputs * -(-(stop - first) // (parts * form.outputs))
+        starts = range(first, stop, cells)
+        blocks += [Run(video, start, min(stop, start + cells)) for start in starts]
+    return blocks
 
 
-def _tiles(x: Float[Tensor, "B T C"], form: _Form) -> int:
-    """That are computed at a time, as near to `_CELLS` as equal blocks of the sequence can be."""
-    _, T, C = x.shape
-    blocks = max(round(T / (_CELLS if C <= 1024 else _CELLS // 2)), 1)
-    return -(-T // (blocks * form.outputs))
-
-
-def _room(x: Float[Tensor, "B T _"], *channels: int, form: _Form) -> list[Tensor]:
-    """Memory for a block of tiles, once for each number of channels."""
-    tiles = _tiles(x, form)
-    return [x.new_empty(form.points, tiles, each) for each in channels]
+def _room(
+    like: Tensor, channels: int, blocks: Sequence[Run], *, form: Form
+) -> Float[Tensor, "p tiles C"]:
+    """Memory for the tiles of any block."""
+    cells = max((stop - first for _, first, stop in blocks), default=0)
+    return like.new_empty(form.points, -(-cells // form.outputs), channels)
 
 
 def _transform(
-    change: _Transform,
+    change: Transform,
     x: Float[Tensor, "T C"],
     first: int,
     out: Float[Tensor, "p tiles C"],
     *,
-    form: _Form,
+    form: Form,
     around: int,
 ) -> None:
     """Change the tiles from cell `first` on, each with so many cells around it.
@@ -165,132 +196,13 @@ def _cells(x: Float[Tensor, "T C"], first: int, count: int) -> Float[Tensor, "co
     return F.pad(inside, (0, 0, before, after)) if before or after else inside
 
 
+def _packed_weights(weight: Float[Tensor, "D C 3"], dtype: torch.dtype) -> list[Tensor]:
+    return [packed(each) for each in _spread_weight(weight, dtype)]
+
+
 def _spread_weight(weight: Float[Tensor, "D C 3"], dtype: torch.dtype) -> Float[Tensor, "p D C"]:
     """For inputs of that type, and of it."""
     D, C, _ = weight.shape
     taps = weight.permute(2, 0, 1).reshape(3, D * C)
-    spread = torch.tensor(_FORMS[dtype].weights, dtype=weight.dtype) @ taps
+    spread = torch.tensor(FORMS[dtype].weights, dtype=weight.dtype) @ taps
     return spread.view(-1, D, C).to(dtype)
-
-
-_Transform = Callable[[Tensor, Tensor], None]
-"""From a tensor to one whose memory is there already."""
-
-
-class _Form(NamedTuple):
-    """A way to save multiplications: outputs y of inputs d by taps g, y = A [(G g) * (B d)].
-
-    outputs: m.
-    weights: G, (p, 3).
-    spread: B, from cells (m * tiles + 2, C) to (p, tiles, C).
-    gather: A, from (p, tiles, D) to cells (at most m * tiles, D); overwrites what is given.
-    scatter: the transpose of A, from cells (m * tiles, D) to (p, tiles, D).
-    """
-
-    outputs: int
-    weights: Sequence[Sequence[float]]
-    spread: _Transform
-    gather: _Transform
-    scatter: _Transform
-
-    @property
-    def points(self) -> int:
-        return len(self.weights)
-
-
-def _spread_4(cells: Tensor, out: Tensor) -> None:
-    tiles = out.shape[1]
-    d0, d1, d2, d3, d4, d5 = (cells[i : i + 4 * tiles - 3 : 4] for i in range(6))
-    v0, v1, v2, v3, v4, v5 = out
-    torch.sub(d4, d2, alpha=4, out=v2)
-    torch.sub(d3, d1, alpha=4, out=v0)
-    torch.add(v2, v0, out=v1)
-    v2.sub_(v0)
-    torch.sub(d4, d2, out=v4)
-    torch.sub(d3, d1, out=v0)
-    torch.add(v4, v0, alpha=2, out=v3)
-    v4.sub_(v0, alpha=2)
-    torch.sub(d4, d2, alpha=5, out=v0).add_(d0, alpha=4)
-    torch.sub(d5, d3, alpha=5, out=v5).add_(d1, alpha=4)
-
-
-def _gather_4(given: Tensor, out: Tensor) -> None:
-    m0, m1, m2, m3, m4, m5 = given
-    tiles = [-(-(out.shape[0] - i) // 4) for i in range(4)]  # the last may be cut off
-    even = m1 + m2
-    odd = m1.sub_(m2)
-    far_even = torch.add(m3, m4, out=m2)
-    far_odd = m3.sub_(m4)
-    y0, y1, y2, y3 = (out[i::4] for i in range(4))
-    n0, n1, n2, n3 = tiles
-    torch.add(m0[:n0], even[:n0], out=y0).add_(far_even[:n0])
-    torch.add(odd[:n1], far_odd[:n1], alpha=2, out=y1)
-    torch.add(even[:n2], far_even[:n2], alpha=4, out=y2)
-    torch.add(odd[:n3], far_odd[:n3], alpha=8, out=y3).add_(m5[:n3])
-
-
-def _scatter_4(given: Tensor, out: Tensor) -> None:
-    y0, y1, y2, y3 = (given[i::4] for i in range(4))
-    e0, e1, e2, e3, e4, e5 = out
-    torch.add(y0, y2, out=e2)
-    torch.add(y1, y3, out=e0)
-    torch.add(e2, e0, out=e1)
-    e2.sub_(e0)
-    torch.add(y0, y2, alpha=4, out=e4)
-    torch.add(y1, y3, alpha=4, out=e0)
-    torch.add(e4, e0, alpha=2, out=e3)
-    e4.sub_(e0, alpha=2)
-    e0.copy_(y0)
-    e5.copy_(y3)
-
-
-def _spread_2(cells: Tensor, out: Tensor) -> None:
-    tiles = out.shape[1]
-    d0, d1, d2, d3 = (cells[i : i + 2 * tiles - 1 : 2] for i in range(4))
-    v0, v1, v2, v3 = out
-    torch.sub(d0, d2, out=v0)
-    torch.add(d1, d2, out=v1)
-    torch.sub(d2, d1, out=v2)
-    torch.sub(d3, d1, out=v3)
-
-
-def _gather_2(given: Tensor, out: Tensor) -> None:
-    m0, m1, m2, m3 = given
-    y0, y1 = out[0::2], out[1::2]
-    n0, n1 = y0.shape[0], y1.shape[0]
-    torch.add(m0[:n0], m1[:n0], out=y0).add_(m2[:n0])
-    torch.sub(m1[:n1], m2[:n1], out=y1).add_(m3[:n1])
-
-
-def _scatter_2(given: Tensor, out: Tensor) -> None:
-    y0, y1 = given[0::2], given[1::2]
-    e0, e1, e2, e3 = out
-    e0.copy_(y0)
-    torch.add(y0, y1, out=e1)
-    torch.sub(y0, y1, out=e2)
-    e3.copy_(y1)
-
-
-_FORMS = {
-    torch.float32: _Form(  # points 0, 1, -1, 2, -2 and infinity
-        4,
-        (
-            (1 / 4, 0, 0),
-            (-1 / 6, -1 / 6, -1 / 6),
-            (-1 / 6, 1 / 6, -1 / 6),
-            (1 / 24, 1 / 12, 1 / 6),
-            (1 / 24, -1 / 12, 1 / 6),
-            (0, 0, 1),
-        ),
-        _spread_4,
-        _gather_4,
-        _scatter_4,
-    ),
-    torch.bfloat16: _Form(  # points 0, 1, -1 and infinity
-        2,
-        ((1, 0, 0), (1 / 2, 1 / 2, 1 / 2), (1 / 2, -1 / 2, 1 / 2), (0, 0, 1)),
-        _spread_2,
-        _gather_2,
-        _scatter_2,
-    ),
-}

@@ -28,6 +28,7 @@ from untrimmed.nn.layers.pieces import by_pieces
 from untrimmed.nn.layers.position import sinusoidal
 from untrimmed.nn.ops.clearing import clear_
 from untrimmed.nn.ops.precision import lowered
+from untrimmed.nn.ops.runs import rows_of, runs_of
 from untrimmed.tensors import Padded, Pyramid
 
 
@@ -218,15 +219,16 @@ class Block(nn.Module):
             return found
 
         values = self.attention_branch(self._skip(x).transpose(1, 2), mixed)  # (B, T / s, C)
+        valid = x.valid[:, :: self.stride]
 
         def changed(rows: Int64[Tensor, " R"] | None) -> Float[Tensor, "R _ C"]:
-            kept = values if rows is None else values[rows]
-            found: Tensor = self.mlp(self.mlp_norm(lowered(kept)))
+            kept, counted = (values, valid) if rows is None else (values[rows], valid[rows])
+            wanted = rows_of(runs_of(counted), cells=counted.shape[1])
+            found: Tensor = self.mlp(self.mlp_norm(lowered(kept)), rows=wanted)
             return found
 
         result = self.mlp_branch(values, changed)
         # Only here, as nothing before looks from a cell at another but keys, which are hidden.
-        valid = x.valid[:, :: self.stride]
         return Padded(clear_(result, kept=valid).transpose(1, 2), valid)
 
     def _skip(self, x: Padded) -> Float[Tensor, "B C _"]:
