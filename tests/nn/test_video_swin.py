@@ -3,12 +3,11 @@ import math
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.encoders import video_swin
-from untrimmed.nn.layers.window_attention import WindowAttention, attend_in_parts
+from untrimmed.nn.layers.window_attention import WindowAttention
 from untrimmed.nn.layers.windows import Layout
 from untrimmed.nn.protocols import Encoder
 
@@ -211,16 +210,6 @@ def test_an_encoder_without_gradient_leaves_its_input_alone(encoder):
         block(x, layout((2, 6, 6), (2, 3, 3)), None)
     assert torch.equal(clips, given)
     assert torch.equal(x, before)
-
-
-def test_attention_in_parts_is_that_of_the_fused_kernel():
-    N, H, T, D = 3, 2, 5, 4
-    query, key, value = torch.randn(3, N, H, T, D, dtype=torch.float64)
-    bias = torch.randn(H, T, T, dtype=torch.float64)
-    for scale in (None, 0.3):
-        fused = F.scaled_dot_product_attention(query, key, value, bias[None], scale=scale)
-        parts = attend_in_parts(query, key, value, bias=bias, scale=scale)
-        torch.testing.assert_close(parts, fused, rtol=0, atol=1e-12)
 
 
 def test_a_side_that_one_window_covers_is_not_shifted():

@@ -11,8 +11,7 @@ stochastic depth.  Inside, channels come last and a map is (N, K, height, width,
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -21,11 +20,12 @@ from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
 from untrimmed.core.errors import ConfigError
-from untrimmed.nn.layers.droppath import draw_keep
-from untrimmed.nn.layers.patches import ConvolutionalPatches, Merging, Patches
+from untrimmed.nn.layers.droppath import draw_keep, rising_rates
+from untrimmed.nn.layers.patches import ConvolutionalPatches, Patches
 from untrimmed.nn.layers.pixels import normalised
-from untrimmed.nn.layers.window_attention import Recompute, WindowAttention, WindowBlock
-from untrimmed.nn.layers.windows import Layout, Sides
+from untrimmed.nn.layers.window_attention import Recompute
+from untrimmed.nn.layers.window_stage import Stage
+from untrimmed.nn.ops.swin_names import rename as rename  # whoever loads weights asks for it here
 
 
 class Architecture(NamedTuple):
@@ -149,19 +149,24 @@ class VideoSwin(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        embed, depths, heads, _ = config.architecture
+        embed, depths, heads, last_rate = config.architecture
         self.config = config
         self.channels = embed << (len(depths) - 1)
         self.stride = config.patch[0]
-        self.rates = _rates(config)
+        self.rates = rising_rates(depths, last=last_rate, frozen=config.frozen_stages or 0)
         stem = Patches if config.stem == "patch" else ConvolutionalPatches
         self.stem = stem(embed, patch=config.patch, norm=config.patch_norm)
         self.stages = nn.ModuleList(
             Stage(
-                config,
                 embed << number,
                 heads=heads[number],
+                hidden=int((embed << number) * config.mlp_ratio),
+                window=config.window,
+                exact=config.index == "exact",
                 rates=rates,
+                qkv_bias=config.qkv_bias,
+                scale=config.qk_scale,
+                recompute=config.checkpoint,
                 is_last=number + 1 == len(depths),
             )
             for number, rates in enumerate(self.rates)
@@ -282,132 +287,9 @@ class VideoSwin(nn.Module):
         return torch.split(keep.to(self.norm.weight.device), draws)
 
 
-class Stage(nn.Module):
-    """Blocks on maps of one size, then the merging to half of it unless the stage is the last."""
-
-    def __init__(
-        self, config: Config, channels: int, *, heads: int, rates: Sequence[float], is_last: bool
-    ) -> None:
-        super().__init__()
-        self.window = config.window
-        self.exact = config.index == "exact"
-        self.draws = [2 if rate else 0 for rate in rates]
-        self.blocks = nn.ModuleList(
-            WindowBlock(
-                WindowAttention(
-                    channels,
-                    heads=heads,
-                    window=config.window,
-                    moved=number % 2 == 1,
-                    qkv_bias=config.qkv_bias,
-                    scale=config.qk_scale,
-                ),
-                channels=channels,
-                hidden=int(channels * config.mlp_ratio),
-                rate=rate,
-                recompute=config.checkpoint,
-            )
-            for number, rate in enumerate(rates)
-        )
-        self.merge = None if is_last else Merging(channels)
-        self._latest: Layout | None = None
-
-    def forward(
-        self, x: Float[Tensor, "N K H W C"], keep: Bool[Tensor, "draws N"] | None
-    ) -> Float[Tensor, "N K _ _ _"]:
-        _, K, H, W, _ = x.shape
-        layout = self._layout((K, H, W), x.device)
-        rows = [None] * len(self.draws) if keep is None else torch.split(keep, self.draws)
-        for block, block_keep in zip(self.blocks, rows, strict=True):
-            x = block(x, layout, block_keep)
-        return x if self.merge is None else self.merge(x)
-
-    def _layout(self, size: Sides, device: torch.device) -> Layout:
-        """That of the latest size is kept: every call that is made again would keep its own."""
-        layout = Layout(size, self.window, self.exact, device)
-        if torch.compiler.is_compiling() or torch.is_inference_mode_enabled():
-            return layout  # tables made in inference mode are of no use in training
-        if self._latest != layout:
-            self._latest = layout
-        return self._latest
-
-
-def _rates(config: Config) -> list[list[float]]:
-    """Chance of every block to leave out a branch, by stage: a ramp, but 0 where frozen."""
-    _, depths, _, last = config.architecture
-    steps = max(1, sum(depths) - 1)
-    ramp = iter(last * number / steps for number in range(sum(depths)))
-    rates = [[next(ramp) for _ in range(depth)] for depth in depths]
-    for stage in rates[: config.frozen_stages or 0]:
-        stage[:] = [0.0] * len(stage)
-    return rates
-
-
 def _initialise(module: nn.Module) -> None:
     """Linear layers as the authors; convolutions and norms as PyTorch."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-_NAMES = {
-    "patch_embed.proj": "stem.projection",
-    "patch_embed.norm": "stem.norm",
-    "layers.#.blocks.#.norm1": "stages.#.blocks.#.attention_norm",
-    "layers.#.blocks.#.attn.relative_position_bias_table": "stages.#.blocks.#.attention.bias_table",
-    "layers.#.blocks.#.attn.qkv": "stages.#.blocks.#.attention.qkv",
-    "layers.#.blocks.#.attn.proj": "stages.#.blocks.#.attention.projection",
-    "layers.#.blocks.#.norm2": "stages.#.blocks.#.mlp_norm",
-    "layers.#.blocks.#.mlp.fc1": "stages.#.blocks.#.mlp.0",
-    "layers.#.blocks.#.mlp.fc2": "stages.#.blocks.#.mlp.2",
-    "layers.#.downsample.reduction": "stages.#.merge.reduction",
-    "layers.#.downsample.norm": "stages.#.merge.norm",
-    "norm": "norm",
-}
-"""The authors' names and ours; # is a number."""
-
-_LEFT_OUT = re.compile(
-    r"^cls_head\.|^head\.(weight|bias)$|\.(relative_position_index|dummy_tensor)$"
-)
-
-
-def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Public weights under the names of a `VideoSwin` with a `patch` stem.
-
-    Understands the layout of the authors (mmaction; also under `backbone.`, as in TALLFormer) and
-    that of torchvision's `swin3d`.  Classifiers and buffers that follow from the settings are left
-    out.
-
-    Raises:
-        ValueError: if there are other entries.
-    """
-    official = {key: _official(key.removeprefix("backbone.")) for key in state}
-    ours = {key: _ours(name) for key, name in official.items() if not _LEFT_OUT.search(name)}
-    unknown = [key for key, name in ours.items() if name is None]
-    if unknown:
-        raise ValueError(f"not of a Video Swin Transformer: {', '.join(unknown)}")
-    return {name: state[key] for key, name in ours.items() if name}
-
-
-def _official(key: str) -> str:
-    """A name of torchvision as the authors call it; others as they are.
-
-    There, `features` holds the blocks of the stages with their mergings in between.
-    """
-    if found := re.fullmatch(r"features\.(\d+)\.(.*)", key):
-        stage, is_merging = divmod(int(found[1]), 2)
-        key = f"layers.{stage}.{'downsample' if is_merging else 'blocks'}.{found[2]}"
-    return key.replace(".mlp.0.", ".mlp.fc1.").replace(".mlp.3.", ".mlp.fc2.")
-
-
-def _ours(official: str) -> str | None:
-    """Our name for the authors', None if there is none."""
-    module, dot, leaf = official.rpartition(".")
-    if leaf not in ("weight", "bias"):
-        module, dot, leaf = official, "", ""
-    number = re.compile(r"(?<=\.)\d+(?=\.)")
-    ours = _NAMES.get(number.sub("#", module))
-    if ours is None:
-        return None
-    return ours.replace("#", "{}").format(*number.findall(module)) + dot + leaf

@@ -46,6 +46,23 @@ def drop_path(
     return branch * factor.view(-1, *(1,) * (branch.ndim - 1))
 
 
+def rising_rates(depths: Sequence[int], *, last: float, frozen: int = 0) -> list[list[float]]:
+    """Chance of every block to leave a branch out, by stage, in even steps from 0 to `last`.
+
+    Args:
+        depths: blocks of each stage.
+        frozen: stages at the beginning that leave nothing out.
+
+    Source: Huang et al., sec. 3.
+    """
+    steps = max(1, sum(depths) - 1)
+    ramp = iter(last * number / steps for number in range(sum(depths)))
+    rates = [[next(ramp) for _ in range(depth)] for depth in depths]
+    for stage in rates[:frozen]:
+        stage[:] = [0.0] * len(stage)
+    return rates
+
+
 class DropPath(nn.Module):
     """`drop_path` with its own draw in training; the identity in evaluation or at rate 0.
 

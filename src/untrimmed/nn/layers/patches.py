@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from untrimmed.nn.layers.windows import Sides
+from untrimmed.nn.ops.products import linear
 
 
 class Patches(nn.Module):
@@ -33,8 +34,15 @@ class Patches(nn.Module):
         self.norm = nn.LayerNorm(channels) if norm else nn.Identity()
 
     def forward(self, pixels: Float[Tensor, "N 3 L H W"]) -> Float[Tensor, "N K _ _ C"]:
-        x: Tensor = self.norm(self.projection(_whole(pixels, self.patch)).movedim(1, -1))
-        return x
+        t, h, w = self.patch
+        x = _whole(pixels, self.patch)
+        N, _, L, H, W = x.shape
+        x = x.reshape(N, 3, L // t, t, H // h, h, W // w, w)
+        x = x.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4)  # (N, K, _, _, 3 * prod(patch))
+        bias = self.projection.bias
+        assert bias is not None
+        y: Tensor = self.norm(linear(x, self.projection.weight.flatten(1), bias))
+        return y
 
 
 class ConvolutionalPatches(nn.Module):

@@ -24,7 +24,8 @@ def normalised(
         dtype: of the result; it is computed in float32 at least.
     """
     precise = torch.promote_types(dtype, torch.float32)
+    values = clips.to(precise, copy=True)
     # Numbers, not buffers, for these would be rounded with the weights.
-    statistics = zip(clips.unbind(1), mean, std, strict=True)
-    colours = [(colour.to(precise) - middle) / spread for colour, middle, spread in statistics]
-    return torch.stack(colours, 1).to(dtype)
+    for colour, (middle, spread) in enumerate(zip(mean, std, strict=True)):
+        values[:, colour].sub_(middle).div_(spread)
+    return values.to(dtype)

@@ -12,11 +12,11 @@ C channels; M windows; T positions of a window; R positions that are worked on a
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from math import prod
 from typing import Any, Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -24,7 +24,10 @@ from torch.utils.checkpoint import checkpoint
 from untrimmed.nn.layers.attention import side_by_side
 from untrimmed.nn.layers.droppath import drop_path
 from untrimmed.nn.layers.windows import Layout, Sides
+from untrimmed.nn.ops.biased_attention import attend
 from untrimmed.nn.ops.precision import lowered
+from untrimmed.nn.ops.prepared import prepared, weights_unchanged
+from untrimmed.nn.ops.products import packed, times
 
 Recompute = Literal["none", "block", "half_block"]
 """What is computed again in the backward pass, not kept: nothing, whole blocks, their branches."""
@@ -84,10 +87,10 @@ class WindowAttention(nn.Module):
     def within(
         self, x: Float[Tensor, "R C"], *, bias: Float[Tensor, "1 heads T T"]
     ) -> Float[Tensor, "R C"]:
-        """What `forward` gives for the positions of some windows that share a bias."""
-        qkv = self.qkv(x).unflatten(0, (1, -1, bias.shape[-1]))  # (1, M, T, 3C)
-        y: Tensor = self.projection(self.mix(qkv, bias=bias).flatten(0, 2))
-        return y
+        """What `forward` gives for the positions of some windows that share a bias; no gradient."""
+        qkv = _mapped(x, self.qkv)
+        qkv = qkv.view(1, -1, bias.shape[-1], qkv.shape[-1])  # (1, M, T, 3C)
+        return _mapped(self.mix(qkv, bias=bias).flatten(0, 2), self.projection)
 
     def mix(
         self, qkv: Float[Tensor, "N M T QKV"], *, bias: Float[Tensor, "G heads T T"]
@@ -99,8 +102,14 @@ class WindowAttention(nn.Module):
         # bias has stride 0 along the batch in both cases.
         qkv = qkv.reshape(N * M // G, G, T, 3, self.heads, -1).permute(3, 0, 1, 4, 2, 5)
         query, key, value = qkv.flatten(2, 3)  # (N M / G, G heads, T, C / heads) each
-        attend = attend_in_parts if _is_better_in_parts(query) else _attend
-        mixed = attend(query, key, value, bias=bias.flatten(0, 1), scale=self.scale)
+        mixed = attend(
+            query,
+            key,
+            value,
+            bias=bias.flatten(0, 1),
+            learned=self.bias_table,
+            scale=self.scale,
+        )
         mixed = mixed.reshape(N * M // G, G, self.heads, T, -1)
         return side_by_side(mixed).reshape(N, M, T, -1)
 
@@ -134,37 +143,6 @@ class WindowAttention(nn.Module):
             return bias
         apart = layout.kinds if by_kind else layout.apart
         return bias + SEPARATION * apart[:, None].to(dtype)  # (G, heads, T, T)
-
-
-def _attend(
-    query: Tensor, key: Tensor, value: Tensor, *, bias: Float[Tensor, "H T T"], scale: float | None
-) -> Float[Tensor, "N H T D"]:
-    """The fused kernel; H = G heads."""
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias[None], scale=scale)
-
-
-def attend_in_parts(
-    query: Tensor, key: Tensor, value: Tensor, *, bias: Float[Tensor, "H T T"], scale: float | None
-) -> Float[Tensor, "N H T D"]:
-    """The same as products of matrices, with logits in the dtype of the input; no gradient."""
-    N, H, T, D = query.shape
-    query, key, value = (x.flatten(0, 1) for x in (query, key, value))  # (NH, T, D)
-    factor = D**-0.5 if scale is None else scale
-    logits = torch.baddbmm(query.new_zeros(()), query, key.mT, beta=0, alpha=factor)
-    logits.view(N, H, T, T).add_(bias)
-    weights = torch.softmax(logits, -1, out=logits)
-    # Positions before heads in memory, as the fused kernel leaves them.
-    return torch.bmm(weights, value).view(N, H, T, D).transpose(1, 2).contiguous().transpose(1, 2)
-
-
-def _is_better_in_parts(query: Tensor) -> bool:
-    """Whether the fused kernel takes longer: on a CPU in bfloat16, by two fifths.
-
-    It is written for matrix units (AMX); how the two compare where these are was not measured.
-    """
-    if query.dtype != torch.bfloat16 or query.device.type != "cpu" or torch.is_grad_enabled():
-        return False
-    return not torch.cpu.get_capabilities().get("amx_bf16", False)
 
 
 class _Kept(NamedTuple):
@@ -233,12 +211,14 @@ class WindowBlock(nn.Module):
         y = torch.empty_like(x, memory_format=torch.contiguous_format)
         biases = self.attention.bias(layout, dtype=lowered(x.new_empty(0)).dtype, by_kind=True)
         pieces = layout.pieces(moved=self.attention.moved)
-        for clip, out in zip(x.reshape(N, -1, C), y.view(N, -1, C), strict=True):
-            for places, kind in pieces:
+        clips = zip(x.reshape(N, -1, C), y.view(N, -1, C), strict=True)
+        with weights_unchanged():
+            for (clip, out), (places, kind) in product(clips, pieces):
                 cells = clip.index_select(0, places)  # (R, C)
                 bias = biases[kind : kind + 1]
                 cells += self.attention.within(self.attention_norm(cells), bias=bias)
-                cells += self.mlp(self.mlp_norm(cells))
+                wide = _mapped(self.mlp_norm(cells), self.mlp[0], gelu=True)
+                cells += _mapped(wide, self.mlp[2])
                 out.index_copy_(0, places, cells)
         return y
 
@@ -264,6 +244,13 @@ def _can_be_cut(x: Tensor, layout: Layout) -> bool:
     if torch.is_grad_enabled() or torch.compiler.is_compiling() or x.device.type != "cpu":
         return False
     return layout.padded == layout.size
+
+
+def _mapped(x: Float[Tensor, "R C"], layer: Any, *, gelu: bool = False) -> Float[Tensor, "R D"]:
+    """What a linear layer gives, and a GELU behind it if wanted; no gradient."""
+    weight = prepared(packed, prepared(lowered, layer.weight))
+    bias = None if layer.bias is None else prepared(lowered, layer.bias)
+    return times(lowered(x), weight, bias, gelu=gelu)
 
 
 def _called(function: Any, *inputs: Any) -> Tensor:

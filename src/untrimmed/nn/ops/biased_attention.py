@@ -1,0 +1,96 @@
+"""Softmax attention of short sequences with a bias of every pair, by the faster of two ways.
+
+One is PyTorch's fused kernel.  The other makes products of matrices of it, a few heads at a time,
+for CPUs in bfloat16: for these the kernel is written with matrix units (AMX) in mind.
+
+Shapes: N sequences, H heads, T positions, D channels of a head.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+_LOGITS = 2**20
+"""At a time, or one head: in bfloat16 2 MiB, which stay in the cache."""
+
+_LARGEST = 60.0
+"""Of logits whose exponential is taken as they are: that of 88 overflows, of -88 is lost."""
+
+_LOG2_E = math.log2(math.e)
+
+
+def attend(
+    query: Float[Tensor, "N H T D"],
+    key: Float[Tensor, "N H T D"],
+    value: Float[Tensor, "N H T D"],
+    *,
+    bias: Float[Tensor, "H T T"],
+    learned: Float[Tensor, "*any"],
+    scale: float | None,
+) -> Float[Tensor, "N H T D"]:
+    """Average the values of a sequence by softmax(query key' scale + bias).
+
+    Args:
+        bias: of every pair of positions.
+        learned: numbers of which the largest is no smaller, without sign, than any of the bias,
+            but for pairs that are not to be seen, which have less.  No position is such a pair
+            with itself.
+        scale: D ** -0.5 if not given.
+    """
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    if _is_better_in_parts(query) and _is_bounded(query, key, learned, scale=factor):
+        return attend_in_parts(query, key, value, bias=bias, scale=factor)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias[None], scale=factor)
+
+
+def attend_in_parts(
+    query: Float[Tensor, "N H T D"],
+    key: Float[Tensor, "N H T D"],
+    value: Float[Tensor, "N H T D"],
+    *,
+    bias: Float[Tensor, "H T T"],
+    scale: float,
+) -> Float[Tensor, "N H T D"]:
+    """The same for logits of moderate size, which have the dtype of the input; no gradient.
+
+    Their maximum is not subtracted, which changes nothing but overflows, and what is divided by
+    the sum of the weights is not these but what they have mixed.
+    """
+    N, H, T, D = query.shape
+    query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
+    mixed, sums = torch.empty_like(query), query.new_empty(N, H, T, 1)
+    at_once = max(1, _LOGITS // T**2)
+    heads = min(H, at_once)
+    sequences = at_once // heads
+    room = query.new_empty(at_once, T, T)
+    for first in range(0, N, sequences):
+        for head in range(0, H, heads):
+            part = slice(first, first + sequences), slice(head, head + heads)
+            q, k, v = (x[part].flatten(0, 1) for x in (query, key, value))  # (at_once, T, D)
+            logits = room[: len(q)]
+            logits.view(-1, *bias[part[1]].shape).copy_(bias[part[1]])
+            logits.baddbmm_(q, k.mT, beta=_LOG2_E, alpha=scale * _LOG2_E)
+            weights = logits.exp2_()  # several times as fast as exp
+            mixed[part] = torch.bmm(weights, v).view_as(mixed[part])
+            sums[part] = weights.sum(-1).view_as(sums[part])
+    # Positions before heads in memory, as the fused kernel leaves them.
+    return torch.div(mixed, sums, out=query.new_empty(N, T, H, D).transpose(1, 2))
+
+
+def _is_better_in_parts(query: Tensor) -> bool:
+    """Whether the fused kernel takes longer: on a CPU in bfloat16, by two fifths."""
+    if query.dtype != torch.bfloat16 or query.device.type != "cpu" or torch.is_grad_enabled():
+        return False
+    # How the two compare where there are matrix units was not measured.
+    return not torch.cpu.get_capabilities().get("amx_bf16", False)
+
+
+def _is_bounded(query: Tensor, key: Tensor, learned: Tensor, *, scale: float) -> bool:
+    """Whether no logit can be too large, nor all of a position too small."""
+    longest = [torch.linalg.vector_norm(x, dim=-1).max() for x in (query, key)]
+    return bool(abs(scale) * longest[0] * longest[1] + learned.abs().max() < _LARGEST)
