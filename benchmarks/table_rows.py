@@ -23,9 +23,10 @@ class Row(NamedTuple):
 
 
 class Study(NamedTuple):
-    """Rows on one data set, in the order in which they are run."""
+    """Rows on one data set, in the order in which they are run, and the split that is scored."""
 
     recipe: Path
+    split: str
     rows: dict[str, Row]
 
     def recipe_of(self, name: str) -> Recipe:
@@ -79,6 +80,6 @@ _DEMO = {
 }
 
 STUDIES = {
-    "ucf101": Study(Path(__file__).parent / "ucf101.yaml", _UCF101),
-    "demo": Study(Path(untrimmed.demo.__file__).parent / "recipe.yaml", _DEMO),
+    "ucf101": Study(Path(__file__).parent / "ucf101.yaml", "test", _UCF101),
+    "demo": Study(Path(untrimmed.demo.__file__).parent / "recipe.yaml", "testing", _DEMO),
 }

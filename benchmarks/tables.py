@@ -228,7 +228,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/tables"))
     parser.add_argument("--only", nargs="+", help="rows; all unless given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--split", default="test", help="that is scored")
+    parser.add_argument("--split", help="that is scored; that for tests if not given")
     parser.add_argument("--set", action="append", default=[], help="change a setting")
     given = parser.parse_args(arguments)
     rows = list(STUDIES[given.study].rows)
@@ -237,6 +237,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if given.study == "ucf101" and given.weights is None:
         parser.error("ucf101 needs --weights, a file of ImageNet weights of MobileNetV2")
     given.only = given.only or rows
+    given.split = given.split or STUDIES[given.study].split
     return given
 
 
