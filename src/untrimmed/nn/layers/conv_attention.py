@@ -17,7 +17,7 @@ from untrimmed.nn.layers.attention import side_by_side
 from untrimmed.nn.layers.conv import Conv
 from untrimmed.nn.layers.local_attention import local_attention
 from untrimmed.nn.ops.products import linear
-from untrimmed.nn.ops.runs import Rows, rows_of, runs_of
+from untrimmed.nn.ops.runs import Rows, rows_of
 from untrimmed.tensors import Padded
 
 
@@ -64,7 +64,7 @@ class ConvAttention(nn.Module):
 
     def forward(self, x: Padded) -> Float[Tensor, "B _ C"]:
         valid = x.valid[:, :: self.stride]
-        rows = rows_of(runs_of(valid), cells=valid.shape[1])
+        rows = rows_of(valid)
         query, key, value = (each(x.values, rows) for each in (self.query, self.key, self.value))
         if self.reach is None:
             mixed = _global_attention(query, key, value, valid, heads=self.heads)
@@ -96,7 +96,7 @@ class _Projection(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.linear = nn.Linear(channels, channels)
 
-    def forward(self, values: Float[Tensor, "B C T"], rows: Rows) -> Float[Tensor, "B _ C"]:
+    def forward(self, values: Float[Tensor, "B C T"], rows: Rows | None) -> Float[Tensor, "B _ C"]:
         normed = self.norm(self.conv.cells(values))
         return linear(normed, self.linear.weight, self.linear.bias, rows=rows)
 

@@ -26,15 +26,15 @@ class Run(NamedTuple):
     stop: int
 
 
+Rows = tuple[slice, ...]
+"""Of the cells of all videos one behind the other; in order, and apart."""
+
+
 def runs_of(valid: Bool[Tensor, "B T"]) -> tuple[Run, ...]:
     """The parts of the videos that hold all valid cells; some between that are not are in them.
 
-    In order, and apart.  Where a device would have to be waited for, or nothing is known about
-    the values, all cells of all videos.
+    In order, and apart.
     """
-    B, T = valid.shape
-    if valid.device.type != "cpu" or torch.compiler.is_compiling() or bool(valid.all()):
-        return tuple(Run(video, 0, T) for video in range(B)) if T else ()
     change = F.pad(valid, (1, 1)).diff(dim=1)  # (B, T + 1)
     ends = change.nonzero().view(-1, 2, 2)  # of each part, its start and stop
     runs: list[Run] = []
@@ -45,18 +45,20 @@ def runs_of(valid: Bool[Tensor, "B T"]) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-Rows = tuple[slice, ...]
-"""Of the cells of all videos one behind the other; in order, and apart."""
+def rows_of(valid: Bool[Tensor, "B T"]) -> Rows | None:
+    """The same where all videos stand one behind the other, or None for all rows.
 
-
-def rows_of(runs: Sequence[Run], *, cells: int) -> Rows:
-    """The same where all videos stand one behind the other, each with so many cells."""
+    That is also where a device would have to be waited for, and where a network is compiled.
+    """
+    if valid.device.type != "cpu" or torch.compiler.is_compiling() or bool(valid.all()):
+        return None
+    T = valid.shape[1]
     rows: list[slice] = []
-    for video, first, stop in runs:
-        start = video * cells + first
+    for video, first, stop in runs_of(valid):
+        start = video * T + first
         if rows and start - rows[-1].stop < _NEAR:
             start = rows.pop().start
-        rows.append(slice(start, video * cells + stop))
+        rows.append(slice(start, video * T + stop))
     return tuple(rows)
 
 

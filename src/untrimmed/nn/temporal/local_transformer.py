@@ -28,7 +28,7 @@ from untrimmed.nn.layers.pieces import by_pieces
 from untrimmed.nn.layers.position import sinusoidal
 from untrimmed.nn.ops.clearing import clear_
 from untrimmed.nn.ops.precision import lowered
-from untrimmed.nn.ops.runs import rows_of, runs_of
+from untrimmed.nn.ops.runs import rows_of
 from untrimmed.tensors import Padded, Pyramid
 
 
@@ -223,8 +223,7 @@ class Block(nn.Module):
 
         def changed(rows: Int64[Tensor, " R"] | None) -> Float[Tensor, "R _ C"]:
             kept, counted = (values, valid) if rows is None else (values[rows], valid[rows])
-            wanted = rows_of(runs_of(counted), cells=counted.shape[1])
-            found: Tensor = self.mlp(self.mlp_norm(lowered(kept)), rows=wanted)
+            found: Tensor = self.mlp(self.mlp_norm(lowered(kept)), rows=rows_of(counted))
             return found
 
         result = self.mlp_branch(values, changed)
