@@ -2,10 +2,14 @@
 
     python -m benchmarks.memory                       # on a GPU if there is one, else simulated
     python -m benchmarks.memory --quick --device meta  # at tiny sizes, to try this file
+    python -m benchmarks.memory --recipe tallformer_thumos14 --set train.batch=4 --classes 20
 
-The setting is that of table 5a of TALLFormer (Cheng & Bertasius, ECCV 2022): THUMOS14, Video Swin-B
-of which nothing is frozen, windows of 480 frames of 224 x 224 pixels, 4 of them per GPU, clips of
-32 frames, SGD.  The ways are
+With recipes, files or presets, it is instead that of each as it is (`benchmarks.recipe_memory`), in
+MiB, and what for: weights, averaged weights, what the optimizer remembers, gradients, and the rest.
+
+Otherwise the setting is that of table 5a of TALLFormer (Cheng & Bertasius, ECCV 2022): THUMOS14,
+Video Swin-B of which nothing is frozen, windows of 480 frames of 224 x 224 pixels, 4 of them per
+GPU, clips of 32 frames, SGD.  The ways are
 
 - authors: as they do it, in float32; attention written out, checkpoints around its half blocks, the
   whole windows as numbers on the GPU, and a copy of the gradients for other GPUs;
@@ -27,9 +31,8 @@ import argparse
 import json
 import sys
 import time
-import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,10 +42,9 @@ from unittest.mock import patch
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
-from torch.utils.flop_counter import flop_registry
 
+from benchmarks import recipe_memory
+from benchmarks.footprint import Measured, as_bias, on_meta
 from benchmarks.gpu import CLASSES, PAPER, TOY, Cases, Row, Scale, facts, made
 from untrimmed.core.files import written_whole
 from untrimmed.data.augment import Augment
@@ -85,123 +87,6 @@ WAYS = {
     "constant": Way("none", 1),
     "constant_block": Way("block", 1),
 }
-
-
-class Footprint(TorchDispatchMode):
-    """Follows the storages that are made on a device while it is entered, or given to `hold`.
-
-    most: bytes of those that were alive at once, at most, since it was made or `reset`.
-    flops: of the matrix products, two per multiplication and addition.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        super().__init__()
-        self.device = device
-        self.most = self.flops = 0
-        self._alive: dict[int, int] = {}
-        self._now = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self.hold(tree_leaves(result))
-        if func._overloadpacket in flop_registry:
-            count = flop_registry[func._overloadpacket]
-            self.flops += count(*args, **(kwargs or {}), out_val=result)
-        return result
-
-    def hold(self, values: Iterable[Any]) -> None:
-        """Count those that are tensors of the device from now on, for as long as they live."""
-        for tensor in values:
-            if not isinstance(tensor, Tensor) or tensor.device.type != self.device.type:
-                continue
-            storage = tensor.untyped_storage()
-            key = storage._cdata
-            if key not in self._alive:
-                self._alive[key] = storage.nbytes()
-                self._now += storage.nbytes()
-                self.most = max(self.most, self._now)
-                weakref.finalize(storage, self._end, key)
-
-    def reset(self) -> None:
-        """Begin anew with what is alive now."""
-        self.most, self.flops = self._now, 0
-
-    def _end(self, key: int) -> None:
-        self._now -= self._alive.pop(key)
-
-
-@contextmanager
-def _on_meta(way: Way) -> Iterator[Footprint]:
-    """Follow what is made on the meta device, as a GPU would make it."""
-    with ExitStack() as stack:
-        # Autocast does not know this device, not even to be switched off there.
-        stack.enter_context(patch.object(torch, "autocast", lambda *_, **__: nullcontext()))
-        stack.enter_context(patch.object(torch, "is_autocast_enabled", lambda *_: False))
-        if way.bf16:
-            for name, dtype in _CUDA_AUTOCAST.items():
-                stack.enter_context(patch.object(F, name, _lowered(getattr(F, name), dtype)))
-        if not way.as_authors:
-            fused = patch.object(F, "scaled_dot_product_attention", _efficient_attention)
-            stack.enter_context(fused)
-        yield stack.enter_context(Footprint(torch.device("meta")))
-
-
-def _lowered(function: Any, dtype: torch.dtype) -> Any:
-    """A function that computes in that type, as autocast has it."""
-
-    def cast(values: Any) -> Any:
-        return tree_map(
-            lambda x: x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x, values
-        )
-
-    return lambda *args, **kwargs: function(*cast(args), **cast(kwargs))
-
-
-_CUDA_AUTOCAST = {
-    "linear": torch.bfloat16,
-    "conv1d": torch.bfloat16,
-    "conv3d": torch.bfloat16,
-    "layer_norm": torch.float32,
-}
-"""What it does on a GPU to the functions that our networks call, as far as that matters here."""
-
-
-def _efficient_attention(
-    query: Tensor, key: Tensor, value: Tensor, *, attn_mask: Tensor, **how: Any
-) -> Tensor:
-    """The memory-efficient kernel of CUDA, which keeps no matrix of attention."""
-    bias = _as_bias(attn_mask, query).expand(*query.shape[:3], key.shape[2])
-    mixed: Tensor = torch.ops.aten._scaled_dot_product_efficient_attention(
-        query, key, value, bias, True, how.get("dropout_p", 0.0), False, scale=how.get("scale")
-    )[0]
-    return mixed
-
-
-def _written_out_attention(
-    query: Tensor, key: Tensor, value: Tensor, *, attn_mask: Tensor, **how: Any
-) -> Tensor:
-    """Attention as the authors have it: a matrix of all pairs, thrice."""
-    scale = query.shape[-1] ** -0.5 if how.get("scale") is None else how["scale"]
-    logits = (query * scale) @ key.transpose(-2, -1)
-    shares = (logits + _as_bias(attn_mask, query)).softmax(-1)
-    return F.dropout(shares, how.get("dropout_p", 0.0)) @ value
-
-
-def _as_bias(mask: Tensor, like: Tensor) -> Tensor:
-    if mask.dtype != torch.bool:
-        return mask
-    return torch.zeros_like(mask, dtype=like.dtype).masked_fill(~mask, float("-inf"))
-
-
-class Measured(NamedTuple):
-    """What a step took.
-
-    bytes: at once, at most.
-    flops: None on a GPU, where they are not counted.
-    """
-
-    bytes: int
-    flops: int | None
 
 
 class Trainer:
@@ -248,7 +133,9 @@ class Trainer:
                 torch.cuda.reset_peak_memory_stats(self.device)
                 self._step(rate)
                 return Measured(torch.cuda.max_memory_allocated(self.device), None)
-            footprint = stack.enter_context(_on_meta(self.way))
+            footprint = stack.enter_context(
+                on_meta(bf16=self.way.bf16, fused=not self.way.as_authors)
+            )
             footprint.hold([*self.detector.parameters(), *self.detector.buffers(), *self.parked])
             self._step(min(RATES))
             footprint.reset()
@@ -261,6 +148,16 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(learnt.losses.values())).sum())
         self.optimizer.step()
+
+
+def _written_out_attention(
+    query: Tensor, key: Tensor, value: Tensor, *, attn_mask: Tensor, **how: Any
+) -> Tensor:
+    """Attention as the authors have it: a matrix of all pairs, thrice."""
+    scale = query.shape[-1] ** -0.5 if how.get("scale") is None else how["scale"]
+    logits = (query * scale) @ key.transpose(-2, -1)
+    shares = (logits + as_bias(attn_mask, query)).softmax(-1)
+    return F.dropout(shares, how.get("dropout_p", 0.0)) @ value
 
 
 def _batch(scale: Scale, rate: float) -> Batch:
@@ -301,7 +198,7 @@ def _row(trainer: Trainer, way: str, rate: float) -> Row:
 def spreads(rows: Sequence[Row]) -> Iterator[Row]:
     """How far the peaks of each constant way lie apart."""
     for way in LIMITS_GIB:
-        peaks = [row["gib"] for row in rows if row["way"] == way and "gib" in row]
+        peaks = [row["gib"] for row in rows if row.get("way") == way and "gib" in row]
         if peaks:
             spread = max(peaks) - min(peaks)
             good = spread < SPREAD_GIB
@@ -314,6 +211,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try this file")
     parser.add_argument("--device", choices=("meta", "cuda"), help="default: a GPU if there is one")
     parser.add_argument("--ways", nargs="+", choices=tuple(WAYS), default=tuple(WAYS))
+    parser.add_argument("--recipe", nargs="+", default=[], help="follow these instead")
+    parser.add_argument("--set", nargs="+", default=[], help="changes of the recipes' settings")
+    parser.add_argument("--classes", type=int, default=20, help="of the recipes' annotations")
     options = parser.parse_args()
     options.device = options.device or ("cuda" if torch.cuda.is_available() else "meta")
     return options
@@ -326,7 +226,13 @@ def main() -> int:
     scale = TOY if options.quick else PAPER
     report: Row = facts(device)
     print("\n".join(f"{name}: {value}" for name, value in report.items()))
-    report["rows"] = made(cases(scale, device, options.ways), COLUMNS, until=float("inf"))
+    if options.recipe:
+        found = recipe_memory.cases(
+            options.recipe, options.set, classes=options.classes, device=device
+        )
+        report["rows"] = made(found, recipe_memory.COLUMNS, until=float("inf"))
+    else:
+        report["rows"] = made(cases(scale, device, options.ways), COLUMNS, until=float("inf"))
     report["spreads"] = list(spreads(report["rows"]))
     for row in report["spreads"]:
         print("{way}: peaks within {spread_gib:.3g} GiB, {result}".format(**row))

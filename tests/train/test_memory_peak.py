@@ -9,8 +9,9 @@ from functools import cache
 import pytest
 import torch
 
+from benchmarks.footprint import Footprint
 from benchmarks.gpu import TOY, Scale
-from benchmarks.memory import WAYS, Footprint, Trainer
+from benchmarks.memory import WAYS, Trainer
 from untrimmed.data.windows import WindowShape
 from untrimmed.nn.encoders import video_swin
 
