@@ -36,7 +36,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.memory import Footprint
+from benchmarks.footprint import Footprint
 from benchmarks.table_rows import STUDIES, Study
 from untrimmed import api
 from untrimmed.core.files import written_whole
