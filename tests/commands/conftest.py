@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from untrimmed import api
 from untrimmed.demo.dataset import write_demo_data
 
 RECIPE = """
@@ -39,6 +40,15 @@ def drawn(tmp_path_factory):
     videos = {"training": 4, "validation": 1, "testing": 2}
     write_demo_data(folder, seed=3, videos=videos, lengths_s=(8.0, 15.0))
     (folder / "recipe.yaml").write_text(RECIPE)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_run(drawn, tmp_path_factory):
+    """The folder of a run that was trained for an epoch; tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    settings = ["train.epochs=1", "data.prepared=null", "detect.suppression.least_score=0.001"]
+    api.train(drawn / "recipe.yaml", folder, settings=settings)
     return folder
 
 

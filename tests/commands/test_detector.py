@@ -17,16 +17,8 @@ from untrimmed.sources.video import open_video
 
 
 @pytest.fixture(scope="module")
-def run(drawn, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("detector") / "run"
-    settings = ["train.epochs=1", "data.prepared=null", "detect.suppression.least_score=0.001"]
-    api.train(drawn / "recipe.yaml", folder, settings=settings)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def detector(run):
-    return untrimmed.Detector.load(run, device="cpu")
+def detector(trained_run):
+    return untrimmed.Detector.load(trained_run, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +48,8 @@ def test_importing_the_package_prints_nothing_and_imports_little():
         _ = untrimmed.Detectr
 
 
-def test_it_finds_what_the_command_finds(found, run, video, tmp_path):
-    by_command = api.detect(run, [video], output=tmp_path)
+def test_it_finds_what_the_command_finds(found, trained_run, video, tmp_path):
+    by_command = api.detect(trained_run, [video], output=tmp_path)
     assert rows(found) == [
         *by_command.detections["testing-000"].segments_s.tolist(),
         by_command.detections["testing-000"].labels.tolist(),

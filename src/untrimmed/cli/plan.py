@@ -46,6 +46,14 @@ def run(
             help="Videos for whose ids it finds the same stay in one part, as in '^person[0-9]+'.",
         ),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Train so long on this machine at most: some steps are timed, and epochs, network"
+            " and frames made to fit.",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Write over a recipe that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
@@ -56,6 +64,8 @@ def run(
     recipe is written all the same and leaves out what cannot be used.
 
     Example: `untrimmed plan videos times.csv && untrimmed train recipe.yaml`
+
+    Example: `untrimmed plan videos times.csv --minutes 60`
 
     Example: `untrimmed plan i3d.npz truth.json --splits folds.json --fold first`
     """
@@ -77,7 +87,9 @@ def run(
         fold=fold,
         groups=groups,
     )
-    planned = watch(plan(media, annotations, output, told=told, replace_old=overwrite))
+    planned = watch(
+        plan(media, annotations, output, told=told, minutes=minutes, replace_old=overwrite)
+    )
     if as_json:
         import json
 

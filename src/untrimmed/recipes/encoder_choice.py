@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from untrimmed.recipes.survey import Machine
@@ -97,8 +97,38 @@ SMALL = Encoder(
 )
 
 
-def encoder_for(machine: Machine) -> Encoder:
-    """The best encoder whose weights are here and that the machine can train."""
+_SMALLEST_SIDE = 32  # of frames, in pixels
+_SMALLEST_KNOWN = 56  # for an encoder that knows what things look like when they are larger
+
+
+def encoder_for(machine: Machine, *, smaller: int = 0) -> Encoder:
+    """The best encoder whose weights are here and that the machine can train.
+
+    Args:
+        smaller: so many sizes below it, as far as there are any; see `_next_smaller`.
+    """
+    chosen = _best(machine)
+    for _ in range(smaller):
+        chosen = _next_smaller(chosen, machine)
+    return chosen
+
+
+def _next_smaller(encoder: Encoder, machine: Machine) -> Encoder:
+    """Frames of half the pixels where the encoder takes any; else the next encoder, or itself.
+
+    Public weights are not given up: a network that begins with nothing is no smaller one.
+    """
+    if encoder.crop is None:
+        side = encoder.multiple * round(encoder.short_side / 2**0.5 / encoder.multiple)
+        least = _SMALLEST_SIDE if encoder.weights is None else _SMALLEST_KNOWN
+        return replace(encoder, short_side=max(side, least))
+    below = ON_GPU[ON_GPU.index(encoder) + 1 :]
+    other = (each for each in below if each.settings != encoder.settings)
+    rest = (each for each in (*other, *ANYWHERE) if each.weights in machine.weights)
+    return next(rest, encoder)
+
+
+def _best(machine: Machine) -> Encoder:
     if machine.gpu_gib is not None:
         for each in ON_GPU:
             if each.weights in machine.weights and machine.gpu_gib >= 8 * each.clip_gib:

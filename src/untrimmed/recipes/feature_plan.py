@@ -14,6 +14,7 @@ from typing import Any
 
 from untrimmed.core.config import dump
 from untrimmed.recipes.commented import Chosen, Tree
+from untrimmed.recipes.effort import Effort, steps_for
 from untrimmed.recipes.survey import FeatureRows, Machine, Survey
 from untrimmed.sources.feature_files import FeatureFiles, Stack
 from untrimmed.sources.feature_grid import FeatureGrid
@@ -34,7 +35,6 @@ _LONGEST, _LONGEST_ON_CPU = 4608, 2304
 _BATCH_CELLS, _MOST_WINDOWS = 2304, 4
 _CELL_S = 3.7e-4  # of a core of 2023, with 256 channels (docs/results.md)
 _RATES = {512: 1.0e-4, 256: 3.0e-4, 128: 1.0e-3}
-_LEAST_STEPS, _MOST_STEPS, _LEAST_EPOCHS = 600, 6000, 25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +90,26 @@ def cells_for(survey: Survey, rows: FeatureRows, machine: Machine) -> Cells:
     )
 
 
-def feature_plan(survey: Survey, rows: FeatureRows, machine: Machine, *, data: Tree) -> Tree:
+def feature_plan(
+    survey: Survey,
+    rows: FeatureRows,
+    machine: Machine,
+    *,
+    data: Tree,
+    effort: Effort | None = None,
+) -> Tree:
     """The settings of a recipe.
 
     Args:
         data: settings of the data that are known: annotations, format, splits.
+        effort: all that the data ask for if not given.
     """
+    effort = effort or Effort()
     cells = cells_for(survey, rows, machine)
     return {
         "data": {**data, **_data(survey, rows, cells)},
-        "model": _model(survey, rows, cells, machine),
-        "train": _train(survey, rows, cells, machine),
+        "model": _model(survey, rows, cells, machine, effort),
+        "train": _train(survey, rows, cells, machine, effort),
         "detect": {"suppression": _suppression(survey)},
     }
 
@@ -165,9 +174,11 @@ def _where(rows: FeatureRows, cells: Cells) -> str:
     )
 
 
-def _model(survey: Survey, rows: FeatureRows, cells: Cells, machine: Machine) -> Tree:
+def _model(
+    survey: Survey, rows: FeatureRows, cells: Cells, machine: Machine, effort: Effort
+) -> Tree:
     numbers = _numbers(rows, cells)
-    width = width_for(numbers, survey.facts.actions, machine)
+    width = width_for(numbers, survey.facts.actions, machine, smaller=effort.smaller)
     ranges = [[0.0, 4.0], *([2.0**n, 2.0 ** (n + 1)] for n in range(2, cells.levels + 1))]
     ranges[-1][1] = 10000.0
     return {
@@ -175,9 +186,12 @@ def _model(survey: Survey, rows: FeatureRows, cells: Cells, machine: Machine) ->
         "width": Chosen(
             width,
             f"{numbers} numbers of a cell, {survey.facts.actions} actions to learn from:"
-            + {512: " the published width.", 256: " half the published width.", 128: " few."}[
-                width
-            ],
+            + (
+                effort.of_size
+                or {512: " the published width.", 256: " half the published width.", 128: " few."}[
+                    width
+                ]
+            ),
         ),
         "branch_layers": Chosen(
             cells.levels - 1,
@@ -200,11 +214,17 @@ def _model(survey: Survey, rows: FeatureRows, cells: Cells, machine: Machine) ->
     }
 
 
-def width_for(numbers: int, actions: int, machine: Machine) -> int:
-    """Channels of the network: no wider than what a cell holds, and what there is to learn from."""
+def width_for(numbers: int, actions: int, machine: Machine, *, smaller: int = 0) -> int:
+    """Channels of the network: no wider than what a cell holds, and what there is to learn from.
+
+    Args:
+        smaller: how often they are halved, as far as there are widths for it.
+    """
     if actions >= 1500 and numbers >= 512 and machine.gpu_gib:
-        return 512
-    return 128 if numbers < _THIN and actions < 1500 else 256
+        width = 512
+    else:
+        width = 128 if numbers < _THIN and actions < 1500 else 256
+    return max(width >> smaller, min(_RATES))
 
 
 def _numbers(rows: FeatureRows, cells: Cells) -> int:
@@ -214,18 +234,21 @@ def _numbers(rows: FeatureRows, cells: Cells) -> int:
     )
 
 
-def _train(survey: Survey, rows: FeatureRows, cells: Cells, machine: Machine) -> Tree:
-    width = width_for(_numbers(rows, cells), survey.facts.actions, machine)
+def _train(
+    survey: Survey, rows: FeatureRows, cells: Cells, machine: Machine, effort: Effort
+) -> Tree:
+    numbers = _numbers(rows, cells)
+    width = width_for(numbers, survey.facts.actions, machine, smaller=effort.smaller)
     videos, actions = survey.facts.videos, survey.facts.actions
     batch = batch_for(cells.window, videos)
     steps = steps_for(actions, videos=videos, batch=batch)
-    epochs = math.ceil(steps * batch / videos)
+    epochs = max(1, int(math.ceil(steps * batch / videos) * effort.share))
     return {
         "epochs": Chosen(
             epochs,
             f"{epochs * videos // batch} steps of {batch} of {videos} videos; about {steps} are"
             f" enough for {actions} actions."
-            + _minutes(epochs * videos * cells.window, width, machine),
+            + (effort.why or _minutes(epochs * videos * cells.window, width, machine)),
         ),
         "batch": Chosen(
             batch, f"{batch} windows of {cells.window} cells; more cells in a step gain nothing."
@@ -259,12 +282,6 @@ def batch_for(window: int, videos: int) -> int:
     """Windows of a step: two long ones or four short ones, if there are so many videos."""
     fit = min(max(2, round(_BATCH_CELLS / window)), _MOST_WINDOWS)
     return max(1, min(fit, videos // 2))
-
-
-def steps_for(actions: int, *, videos: int, batch: int) -> int:
-    """Steps of a training: more to learn takes longer, within bounds; every video is seen often."""
-    often = _LEAST_EPOCHS * videos / batch
-    return int(min(max(1.5 * actions, often, _LEAST_STEPS), max(_MOST_STEPS, 10 * videos / batch)))
 
 
 def _suppression(survey: Survey) -> Tree:

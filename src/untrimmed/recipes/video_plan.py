@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from untrimmed.recipes.commented import Chosen, Tree
+from untrimmed.recipes.effort import Effort, steps_for
 from untrimmed.recipes.encoder_choice import Encoder, encoder_for
-from untrimmed.recipes.feature_plan import steps_for
 from untrimmed.recipes.survey import Machine, Survey, VideoFiles
 
 SHORT_CELLS = 2
@@ -80,25 +80,34 @@ def timing_for(survey: Survey, files: VideoFiles, encoder: Encoder) -> Timing:
     )
 
 
-def video_plan(survey: Survey, files: VideoFiles, machine: Machine, *, data: Tree) -> Tree:
+def video_plan(
+    survey: Survey,
+    files: VideoFiles,
+    machine: Machine,
+    *,
+    data: Tree,
+    effort: Effort | None = None,
+) -> Tree:
     """The settings of a recipe.
 
     Args:
         data: settings of the data that are known: annotations, media, format, splits.
+        effort: all that the data ask for if not given.
     """
-    encoder = encoder_for(machine)
+    effort = effort or Effort()
+    encoder = encoder_for(machine, smaller=effort.smaller)
     timing = timing_for(survey, files, encoder)
     tree: dict[str, Any] = {
         "data": {**data, **_data(survey, files, machine, encoder, timing)},
-        "model": _model(survey, encoder, timing),
+        "model": _model(survey, encoder, timing, effort),
     }
     if encoder.weights is not None:
         tree["encoder_weights"] = Chosen({"name": encoder.weights}, "Found in the cache.")
     if encoder.forms:
-        tree["pretrain"] = _pretrain(survey, files, machine, encoder)
+        tree["pretrain"] = _pretrain(survey, files, machine, encoder, effort)
     clips = timing.clips * _keep(machine)
     pixels = encoder.clip_frames * math.prod(frame_size(files, encoder))
-    tree["train"] = _train(survey, machine, encoder, pixels_of_a_window=clips * pixels)
+    tree["train"] = _train(survey, machine, encoder, effort, pixels_of_a_window=clips * pixels)
     most = min(max(100, 10 * survey.busiest), 2000)
     tree["detect"] = {
         "suppression": Chosen(
@@ -108,9 +117,9 @@ def video_plan(survey: Survey, files: VideoFiles, machine: Machine, *, data: Tre
     return tree
 
 
-def _minutes(pixels: float, machine: Machine) -> str:
+def _minutes(pixels: float, machine: Machine, effort: Effort) -> str:
     """How long so many pixels take to learn from with a small encoder, where no GPU helps."""
-    if machine.gpu_gib is not None:
+    if machine.gpu_gib is not None or effort.why:
         return ""
     return f" Some {max(1, round(pixels * _PIXEL_S / 60))} minutes of one core."
 
@@ -197,12 +206,12 @@ def _why_augment(survey: Survey) -> str:
     return "Light and colour change, and left and right, which no class is called by."
 
 
-def _model(survey: Survey, encoder: Encoder, timing: Timing) -> Tree:
+def _model(survey: Survey, encoder: Encoder, timing: Timing, effort: Effort) -> Tree:
     coarsest_s = timing.cell_s * 2 ** (timing.levels - 1)
     large = encoder.width >= 512
     return {
         "name": Chosen("tallformer", "Sees long windows, and encodes few clips of them in a step."),
-        "encoder": Chosen(encoder.settings, encoder.why),
+        "encoder": Chosen(encoder.settings, encoder.why + effort.of_size),
         "head": {
             "name": "anchor",
             "width": 256 if large else 128,
@@ -227,38 +236,48 @@ def _model(survey: Survey, encoder: Encoder, timing: Timing) -> Tree:
     }
 
 
-def _pretrain(survey: Survey, files: VideoFiles, machine: Machine, encoder: Encoder) -> Tree:
+def _pretrain(
+    survey: Survey, files: VideoFiles, machine: Machine, encoder: Encoder, effort: Effort
+) -> Tree:
     public = encoder.weights is not None
     actions = survey.facts.actions
     classes = sum(one.actions > 0 for one in survey.facts.classes)
     steps = 600 if public else int(min(max(100 * classes + 1.5 * actions, 600), 2400))
+    steps = max(1, int(steps * effort.share))
     batch, pixels = 16, encoder.clip_frames * math.prod(frame_size(files, encoder))
     return {
         "steps": Chosen(
             steps,
             f"Batches of short clips of {actions} actions, {classes} classes, and what is between"
             " them, on which the encoder learns what happens before it detects."
-            + _minutes(steps * batch * pixels, machine),
+            + effort.of_forming
+            + _minutes(steps * batch * pixels, machine, effort),
         ),
         "batch": batch,
         "optimizer": {"lr": 3.0e-4 if public else 2.0e-3, "weight_decay": 0.05},
-        "schedule": {"kind": "cosine", "warmup_steps": 50},
+        "schedule": {"kind": "cosine", "warmup_steps": min(50, steps // 4)},
     }
 
 
 def _train(
-    survey: Survey, machine: Machine, encoder: Encoder, *, pixels_of_a_window: float
+    survey: Survey,
+    machine: Machine,
+    encoder: Encoder,
+    effort: Effort,
+    *,
+    pixels_of_a_window: float,
 ) -> Tree:
     videos, actions = survey.facts.videos, survey.facts.actions
     batch = max(1, min(4, videos // 2))
     steps = steps_for(actions, videos=videos, batch=batch)
-    epochs = math.ceil(steps * batch / videos)
+    epochs = max(1, int(math.ceil(steps * batch / videos) * effort.share))
     steps = epochs * videos // batch
     return {
         "epochs": Chosen(
             epochs,
             f"{steps} steps: a window of each of {videos} videos is an epoch."
-            + _minutes(steps * batch * pixels_of_a_window, machine),
+            + effort.why
+            + _minutes(steps * batch * pixels_of_a_window, machine, effort),
         ),
         "batch": batch,
         "optimizer": Chosen(

@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from untrimmed.core.annotations import Annotations
+from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.config import dump
 from untrimmed.core.errors import UserError
 from untrimmed.core.files import written_whole
 from untrimmed.recipes.commented import Tree, to_commented_yaml
 from untrimmed.recipes.data import Splits
+from untrimmed.recipes.effort import Effort
 from untrimmed.recipes.feature_plan import feature_plan
 from untrimmed.recipes.recipe import read_recipe
 from untrimmed.recipes.survey import Machine, survey
@@ -38,6 +39,7 @@ from untrimmed.runs.media_survey import (
 from untrimmed.runs.partition import Partition, notes_on_classes, partition
 from untrimmed.runs.progress import Job
 from untrimmed.runs.reading import read_any
+from untrimmed.runs.trial import within
 from untrimmed.runs.weights import cache_folder
 from untrimmed.sources.check import Fingerprint, Problem, fingerprints, problems
 
@@ -103,16 +105,19 @@ def plan(
     *,
     told: Told | None = None,
     machine: Machine | None = None,
+    minutes: float | None = None,
     replace_old: bool = False,
 ) -> Job[Planned]:
     """Write the recipe for a folder of videos or features and its annotations.
 
-    The same files and machine give the same recipe.
+    The same files and machine give the same recipe, but for what `minutes` leave room for.
 
     Args:
         media: a folder of videos, a folder of features, or an archive of features.
         output: the recipe; the parts of the data set, if there are none, are written beside it.
         machine: that the recipe is for; this one if not given.
+        minutes: in which the training has to end on this machine, which is timed for it; as long
+            as the data ask for if not given.
         replace_old: write over what is there.
 
     Raises:
@@ -140,14 +145,31 @@ def plan(
     videos = {id: parts.annotations.videos[id] for id in looked.readable}
     usable = replace(parts.annotations, videos=videos)
     training = split_of(usable, parts.splits.train, setting="splits")
-    tree = _tree(looked, training, parts.splits, machine, output)
+    tree_for = _trees(looked, training, parts.splits, machine, output)
+    effort = Effort()
+    if minutes is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)  # paths are relative to it
+        held_out = parts.splits.validation
+        effort = yield from within(
+            minutes,
+            tree_for,
+            folder=output.absolute().parent,
+            training=training,
+            validation={} if held_out is None else _part(usable, held_out),
+        )
+    tree = tree_for(effort)
     _write(tree, parts, output, head=_head(media, annotations, output, machine))
     return Planned(
         recipe=output,
         splits_file=parts.splits.file if parts.written is not None else None,
         splits=fingerprints(usable),
         problems=_wrong(parts.annotations, looked, parts.splits),
-        notes=(*looked.notes, *parts.notes, *notes_on_classes(training)),
+        notes=(
+            *looked.notes,
+            *parts.notes,
+            *notes_on_classes(training),
+            *filter(None, [effort.why.strip()]),
+        ),
     )
 
 
@@ -198,10 +220,14 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _tree(
+def _part(usable: Annotations, name: str) -> Mapping[str, Video]:
+    return split_of(usable, name, setting="splits").videos
+
+
+def _trees(
     looked: Looked, training: Annotations, splits: Splits, machine: Machine, output: Path
-) -> Tree:
-    """The settings, with their reasons."""
+) -> Callable[[Effort], Tree]:
+    """Gives the settings, with their reasons, for an effort."""
     try:
         found = survey(training)
     except ValueError as error:
@@ -223,10 +249,12 @@ def _tree(
         files = tuple(
             replace(each, path=Path(_from(folder, each.path))) for each in looked.rows.files
         )
-        return feature_plan(found, replace(looked.rows, files=files), machine, data=data)
-    assert looked.videos is not None
+        rows = replace(looked.rows, files=files)
+        return lambda effort: feature_plan(found, rows, machine, data=data, effort=effort)
+    videos = looked.videos
+    assert videos is not None
     data["media"] = _from(folder, looked.media)
-    return video_plan(found, looked.videos, machine, data=data)
+    return lambda effort: video_plan(found, videos, machine, data=data, effort=effort)
 
 
 def _from(folder: Path, path: Path) -> str:

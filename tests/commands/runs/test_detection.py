@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 import av
@@ -7,13 +8,11 @@ import numpy as np
 import pytest
 
 from untrimmed.core.errors import UserError
-from untrimmed.recipes.recipe import read_recipe
 from untrimmed.runs.detection import detect
 from untrimmed.runs.evaluation import evaluate
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.progress import finish
 from untrimmed.runs.thresholds import UNKNOWN, Threshold, keep, kept
-from untrimmed.runs.training import train
 from untrimmed.sources.formats import activitynet, csv, elan, label_studio, subtitles
 from untrimmed.sources.parquet import read_detections
 from untrimmed.sources.video import open_video
@@ -22,11 +21,9 @@ REAL = Path(__file__).parents[4] / "shared" / "data" / "demo_videos"
 
 
 @pytest.fixture(scope="module")
-def trained(drawn, tmp_path_factory):
-    folder = RunFolder(tmp_path_factory.mktemp("trained") / "run")
-    settings = ["train.epochs=1", "detect.suppression.least_score=0.001", "data.prepared=null"]
-    finish(train(read_recipe(drawn / "recipe.yaml", settings=settings), folder))
-    return folder
+def trained(trained_run, tmp_path_factory):
+    """A run that tests may change, and change back."""
+    return RunFolder(shutil.copytree(trained_run, tmp_path_factory.mktemp("changed") / "run"))
 
 
 def found_in(trained, paths, output, **settings):

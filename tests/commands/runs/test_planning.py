@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 
 from untrimmed import api
 from untrimmed.core.errors import ConfigError, FormatError, MediaError, UserError
@@ -84,6 +85,40 @@ def test_the_same_data_give_the_same_files(features, times, tmp_path):
         done = planned(features, times, tmp_path / name / "recipe.yaml")
         texts.append((done.recipe.read_text(), done.splits_file.read_text()))
     assert texts[0] == texts[1]
+
+
+def plain(path):
+    return yaml.safe_load(path.read_text())
+
+
+def unwrapped(path):
+    """The recipe with each reason in one line."""
+    return path.read_text().replace("\n  # ", " ")
+
+
+def test_minutes_enough_change_nothing_but_what_is_said(features, times, tmp_path):
+    planned(features, times, tmp_path / "recipe.yaml")
+    long = plan(
+        features, times, tmp_path / "long" / "recipe.yaml", machine=MACHINE, minutes=10_000.0
+    )
+    done = finish(long)
+    for name in ("model", "train"):
+        assert plain(tmp_path / "recipe.yaml")[name] == plain(done.recipe)[name]
+    assert "6 steps that were timed" in unwrapped(done.recipe)
+    assert done.notes[-1].startswith("By 6 steps")
+    assert {path.name for path in done.recipe.parent.iterdir()} == {
+        "recipe.yaml",
+        "recipe.splits.json",
+    }
+
+
+def test_minutes_too_few_make_a_narrow_network_and_one_epoch(features, times, tmp_path):
+    planned(features, times, tmp_path / "recipe.yaml")
+    job = plan(features, times, tmp_path / "short.yaml", machine=MACHINE, minutes=1e-4)
+    short, usual = plain(finish(job).recipe), plain(tmp_path / "recipe.yaml")
+    assert (usual["model"]["width"], short["model"]["width"]) == (256, 128)
+    assert short["train"]["epochs"] == 1
+    assert "one epoch, and still too long" in unwrapped(tmp_path / "short.yaml")
 
 
 def test_rows_lie_where_the_lengths_of_the_videos_say(features, times, tmp_path):
