@@ -3,11 +3,12 @@
     OMP_NUM_THREADS=1 python benchmarks/long_video.py
     OMP_NUM_THREADS=1 python benchmarks/long_video.py --lengths 10 60 600 --rate 25 --kind mkv
 
-What grows is the index of the file's frames, 25 bytes each and as much again while it is made; an
-mp4 adds FFmpeg's own table, 75 bytes a frame, an mkv nothing.  So the file matters, not the
-detector: ten hours at 25 frames per second, 900,000 in an mkv, took 60 to 80 MB more than ten
-minutes, at 5 per second 22 MB (2 cores, a busy machine).  Beside it only the detections found
-grow, 32 bytes each.
+Of the file's frames our index keeps a byte or two each, and nothing where they follow evenly; an
+mp4 adds FFmpeg's own table, 36 bytes a frame that stay and as many again while it is opened, an
+mkv nothing.  Beside it grow the detections found, 32 bytes each, and, within a bound, what
+suppression takes for a moment.  Ten hours at 25 frames per second in an mkv took 29 MiB more than
+ten minutes, 1.09, in one run; in an mp4 some 90 to 110.  Ten minutes alone took 311 to 333 MiB
+from run to run (2 cores, a busy machine).
 
 Draws a minute of 64 x 64 pixels, repeats its packets to the lengths asked for, and runs
 `untrimmed detect` on each, in a process of its own, with a small TALLFormer that was never

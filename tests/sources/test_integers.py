@@ -79,6 +79,17 @@ def test_ranks_are_those_in_a_plain_list(numbers, data):
 
 
 @settings(deadline=None, max_examples=40)
+@given(rows(falling=False), st.data())
+def test_a_number_is_found_where_it_stands_and_no_other_is(numbers, data):
+    rising = np.unique(numbers)
+    near = data.draw(st.lists(st.sampled_from(rising.tolist()), max_size=20))
+    values = [value + step for value in near for step in (-1, 0, 1)] + [-FAR, FAR]
+    wanted = [rising.tolist().index(value) if value in rising else -1 for value in values]
+    packed = _packed(rising)
+    assert [packed.find(value) for value in values] == wanted
+
+
+@settings(deadline=None, max_examples=40)
 @given(rows(falling=False), st.integers(0, 2**32))
 def test_ranks_can_be_sought_in_another_unit(numbers, seed):
     def seconds(ticks):
@@ -97,6 +108,12 @@ def test_the_range_of_steps_is_that_between_all_neighbours(numbers):
     assert _packed(numbers).step_range == (steps.min(), steps.max())
 
 
+@pytest.mark.parametrize("step", [-50, 50])
+def test_a_step_between_blocks_is_in_the_range_of_steps(step):
+    numbers = np.r_[np.arange(BLOCK), BLOCK - 1 + step + np.arange(BLOCK)]
+    assert _packed(numbers).step_range == (min(step, 1), max(step, 1))
+
+
 @pytest.mark.parametrize("place", [3, -4])
 def test_a_place_outside_is_refused(place):
     with pytest.raises(IndexError, match=f"place {place} of 3 numbers"):
@@ -105,7 +122,7 @@ def test_a_place_outside_is_refused(place):
 
 def test_of_no_numbers_none_is_found():
     empty = Integers()
-    assert empty.rank(5) == 0
+    assert (empty.rank(5), empty.find(5)) == (0, -1)
     assert empty.ranks(np.array([5, 6])).tolist() == [0, 0]
     assert _plain(empty) == []
 

@@ -70,6 +70,14 @@ def test_what_lies_ahead_of_a_key_frame_is_not_read(write_noise, tmp_path):
         assert _bytes_read() - before < 0.5 * path.stat().st_size
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts"])
+def test_decoding_begins_at_the_key_frame_ahead(write_video, tmp_path, name):
+    path = write_video(tmp_path / name, frames=60, key_every=12, options={"bf": "0"})
+    with open_video(path) as video:
+        video.read(np.array([52]))
+        assert video.decoded == 52 - 48 + 1
+
+
 @pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="needs Linux")
 def test_reading_goes_on_where_it_ended(write_noise, tmp_path):
     path = write_noise(tmp_path / "a.h264", options={"qp": "1"})  # can be read from its start only

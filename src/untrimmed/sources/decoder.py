@@ -168,10 +168,7 @@ class Decoder:
         if not self._index.timed:
             self._shown += 1
             return self._shown - 1
-        if picture.pts is None:
-            return -1
-        at = self._index.pts.rank(picture.pts) - 1
-        return at if at >= 0 and self._index.pts[at] == picture.pts else -1
+        return -1 if picture.pts is None else self._index.pts.find(picture.pts)
 
     def _cannot(self, position: int, what: str) -> MediaError:
         (at_s,) = self._index.times_s(np.array([position]))

@@ -86,12 +86,19 @@ class Integers:
 
     def rank(self, value: int) -> int:
         """Of numbers that never fall, how many are at most a value."""
-        number = bisect_right(self._first, value) - 1
-        if self._tail and self._tail[0] <= value:
-            number = len(self._packed)
+        number = self._reaching(value)
         if number < 0:
             return 0
         return BLOCK * number + int(self._block(number).searchsorted(value, side="right"))
+
+    def find(self, value: int) -> int:
+        """The place of a value among numbers that rise; -1 if it is not there."""
+        number = self._reaching(value)
+        if number < 0:
+            return -1
+        block = self._block(number)
+        place = int(block.searchsorted(value))
+        return BLOCK * number + place if place < len(block) and block[place] == value else -1
 
     def ranks(
         self,
@@ -104,7 +111,7 @@ class Integers:
         Args:
             seen: what is compared in the place of the numbers; keeps their order.
         """
-        first = np.array([*self._first, *self._tail[:1]], np.int64)
+        first = np.array(self._first + self._tail[:1], np.int64)
         number = np.maximum(np.searchsorted(seen(first), values, side="right") - 1, 0)
         found = np.zeros(len(values), np.int64)
         for place, which in _grouped(number) if len(self) else ():
@@ -120,6 +127,12 @@ class Integers:
         self._packed.append(_packed(numbers))
         self._first.append(int(numbers[0]))
         self._tail = array("q")
+
+    def _reaching(self, value: int) -> int:
+        """The last block, of numbers that never fall, that begins at or below a value; or -1."""
+        if self._tail and self._tail[0] <= value:
+            return len(self._packed)
+        return bisect_right(self._first, value) - 1
 
     def _block(self, number: int) -> Int64[np.ndarray, " b"]:
         if number == len(self._packed):

@@ -135,7 +135,7 @@ class Packets:
         self._duration.extend(np.array(recent.duration[:whole], np.int64))
         self._key += recent.key[:whole]
         self._shown += recent.shown[:whole]
-        self._recent = recent.behind(whole)
+        self._recent = _Recent.none()
         self._whole = 0
 
     def _visible(self, piece: _Piece) -> _Piece:
@@ -180,15 +180,6 @@ class _Recent(NamedTuple):
     @classmethod
     def none(cls) -> _Recent:
         return cls(array("q"), array("q"), array("q"), bytearray(), bytearray())
-
-    def behind(self, number: int) -> _Recent:
-        return _Recent(
-            self.pts[number:],
-            self.duration[number:],
-            self.offset[number:],
-            self.key[number:],
-            self.shown[number:],
-        )
 
 
 def _by_time(pts: Integers) -> Iterator[_Piece]:

@@ -33,8 +33,9 @@ from untrimmed.sources.video import open_video
 _BATCH_BYTES = 2**25
 
 # x264: nearly without visible loss.  `fastdecode` halves the cost of reading, for 6 % more bytes.
-# `mbtree` reads memory that it never wrote where a width is no multiple of 64 or so: at 112 x 112
-# pixels one copy in ten then differed from the others in a few bits.
+# With `mbtree`, copies of one video differed at random in a few bits: 2 of 20 at 112 x 112 pixels,
+# 5 of 80 at 80 x 32; without it none of 60 and of 150.  Why is not known: memory that x264 reads
+# and never wrote would explain it, for it also goes if memory is filled, or without assembler.
 _QUALITY = {"crf": "18", "preset": "veryfast", "tune": "fastdecode", "mbtree": "0"}
 
 

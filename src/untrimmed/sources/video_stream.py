@@ -1,6 +1,6 @@
 """Opening the video of a file, or saying why there is none.
 
-Shapes: none; what is in it is read by `sources.video_index` and decoded by `sources.decoder`.
+What is in it is read by `sources.video_index` and decoded by `sources.decoder`.
 """
 
 from __future__ import annotations
