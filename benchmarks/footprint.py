@@ -60,13 +60,14 @@ class Footprint(TorchDispatchMode):
         for tensor in values:
             if not isinstance(tensor, Tensor) or tensor.device.type != self.device.type:
                 continue
-            storage = tensor.untyped_storage()
-            key = storage._cdata
+            # Packed weights have no storage that can be seen: they live as long as their tensor.
+            owner = tensor if tensor.is_mkldnn else tensor.untyped_storage()
+            key = id(tensor) if tensor.is_mkldnn else tensor.untyped_storage()._cdata
             if key not in self._alive:
-                self._alive[key] = storage.nbytes()
-                self._now += storage.nbytes()
+                self._alive[key] = owner.nbytes if isinstance(owner, Tensor) else owner.nbytes()
+                self._now += self._alive[key]
                 self.most = max(self.most, self._now)
-                weakref.finalize(storage, self._end, key)
+                weakref.finalize(owner, self._end, key)
 
     def reset(self) -> None:
         """Begin anew with what is alive now."""
