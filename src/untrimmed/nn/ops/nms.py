@@ -361,5 +361,5 @@ def _joined(classes: _Classes, picks: Iterable[_Pick]) -> _Pick:
     return _Pick(*(buffer[:, :rounds] for buffer in buffers))
 
 
-_TORN = 2**22
+_TORN = 2**20
 """Bytes of the heap, a few times this, that may lie torn between two copies."""
