@@ -16,20 +16,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from untrimmed.recipes.recipe import read_recipe
+from untrimmed.runs import bundle as bundles
 from untrimmed.runs import demo as demos
 from untrimmed.runs import (
     detection,
     evaluation,
+    exporting,
     inspection,
     planning,
     preparing,
     pretraining,
     training,
 )
+from untrimmed.runs.bundle import Bundled
 from untrimmed.runs.demo import Demo
 from untrimmed.runs.detection import Detected
 from untrimmed.runs.evaluation import Evaluation
+from untrimmed.runs.exporting import Exported, Form
 from untrimmed.runs.folder import RunFolder
+from untrimmed.runs.hub import bundle_folder
 from untrimmed.runs.inspection import Inspection
 from untrimmed.runs.planning import Planned, Told
 from untrimmed.runs.preparing import Kind, Prepared
@@ -111,10 +116,13 @@ def detect(
     """Find actions in videos, and write them into a folder.
 
     For detections alone, without files, see `untrimmed.Detector`.
+
+    Args:
+        run: a folder, or `hf://OWNER/NAME@REVISION` for a bundle on the Hugging Face Hub.
     """
     return finish(
         detection.detect(
-            RunFolder(Path(run)),
+            RunFolder(finish(bundle_folder(run))),
             [Path(video) for video in videos],
             output=Path(output),
             fps=fps,
@@ -123,3 +131,30 @@ def detect(
             again=again,
         )
     )
+
+
+def export(
+    run: str | Path,
+    output: str | Path,
+    *,
+    to: Form = "onnx",
+    apart: bool = False,
+    on: Sequence[str | Path] = (),
+    fps: float | None = None,
+) -> Exported:
+    """Write the graphs of a detector for other runtimes, held against PyTorch on real videos."""
+    return finish(
+        exporting.export(
+            RunFolder(Path(run)),
+            Path(output),
+            to=to,
+            apart=apart,
+            on=[Path(file) for file in on],
+            fps=fps,
+        )
+    )
+
+
+def bundle(run: str | Path, output: str | Path, *, license: str | None = None) -> Bundled:
+    """Write a trained run as a folder to share; the command has it as `export --to bundle`."""
+    return bundles.bundle(RunFolder(Path(run)), Path(output), license=license)

@@ -25,6 +25,7 @@ from untrimmed.core.errors import UserError
 from untrimmed.report.found import Found
 from untrimmed.runs.finished import Looked
 from untrimmed.runs.folder import RunFolder
+from untrimmed.runs.hub import bundle_folder
 from untrimmed.runs.inputs import Source, named_sources
 from untrimmed.runs.progress import finish
 from untrimmed.runs.thresholds import UNKNOWN
@@ -48,14 +49,15 @@ class Detector:
         """The detector of a run, or of a bundle.
 
         Args:
-            path: the folder.
+            path: the folder, or `hf://OWNER/NAME@REVISION` for a bundle on the Hugging Face Hub,
+                which is fetched if it is not here.
             device: as PyTorch names it; the first GPU if there is one, else the CPU, if not given.
 
         Raises:
-            UserError: if the folder holds no trained run.
+            UserError: if the folder holds no trained run, or the Hub has no such bundle.
         """
         chosen = None if device is None else torch.device(device)
-        return cls(TrainedRun(RunFolder(Path(path)), device=chosen))
+        return cls(TrainedRun(RunFolder(finish(bundle_folder(path))), device=chosen))
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -25,8 +25,12 @@ def run(
         ),
     ],
     run: Annotated[
-        Path,
-        typer.Option("--run", "--model", help="Folder of a trained run, or of a bundle."),
+        str,
+        typer.Option(
+            "--run",
+            "--model",
+            help="Folder of a trained run, or of a bundle; hf://OWNER/NAME for one on the Hub.",
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for detections and report.")
@@ -68,10 +72,14 @@ def run(
     from untrimmed.cli.watch import watch
     from untrimmed.runs.detection import detect
     from untrimmed.runs.folder import RunFolder
+    from untrimmed.runs.hub import bundle_folder, is_on_hub
 
+    folder = watch(bundle_folder(run))
+    if is_on_hub(run):
+        typer.echo(f"model: {folder}", err=True)
     result = watch(
         detect(
-            RunFolder(run),
+            RunFolder(folder),
             videos,
             output=output,
             fps=fps,

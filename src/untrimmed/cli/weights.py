@@ -45,7 +45,8 @@ def get(
     """
     from untrimmed.cli.watch import watch
     from untrimmed.recipes.weights import public_weights
-    from untrimmed.runs.weights import cache_folder, checksum, fetch
+    from untrimmed.runs.downloads import checksum
+    from untrimmed.runs.weights import cache_folder, fetch
 
     weights = public_weights(name)
     path = watch(fetch(weights, to or cache_folder()))

@@ -23,10 +23,10 @@ from untrimmed.recipes.data import FeatureData
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs import thresholds
 from untrimmed.runs.dataset import read_annotations
+from untrimmed.runs.downloads import checksum
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.model_card import model_card
 from untrimmed.runs.networks import own_classes
-from untrimmed.runs.weights import checksum
 from untrimmed.sources.check import Fingerprint, fingerprints
 from untrimmed.sources.feature_grid import completed
 from untrimmed.sources.json_tree import read_json
