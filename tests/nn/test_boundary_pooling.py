@@ -129,3 +129,21 @@ def test_windows_reach_a_quarter_inwards_and_a_tenth_outwards():
 def test_windows_have_no_gradient():
     segments = torch.tensor([[[1.0, 9.0]]], requires_grad=True)
     assert not boundary_windows(segments, segments[..., 1]).requires_grad
+
+
+@pytest.mark.parametrize("length", [1, 7, 8, 9, 63, 64, 65, 600])
+def test_exported_maxima_are_the_same_at_every_length(length):
+    class Pool(torch.nn.Module):
+        def forward(self, values, windows):
+            return boundary_pool(Padded.whole(values), windows)
+
+    sizes = {"values": {2: torch.export.Dim("T", min=1, max=900)}, "windows": None}
+    program = torch.export.export(
+        Pool(), (torch.randn(1, C, T), torch.zeros(1, N, 4)), dynamic_shapes=sizes
+    )
+    torch.manual_seed(length)
+    values = torch.randn(1, C, length)
+    windows = torch.randint(-9, length + 9, (1, N, 4)).float()
+    windows[0, :2] = torch.tensor([0, length - 1, 5, 3])
+    pooled = program.module()(values, windows)
+    assert torch.equal(pooled, by_loops(values, windows))

@@ -143,12 +143,11 @@ def traced(graph: Graph, size: tuple[int, ...], *, lengths: Lengths) -> Exported
         UserError: if there is something in the network that depends on the length in another way
             than a graph can say.
     """
-    count = max(-(-lengths.least // lengths.unit), 8)
-    if lengths.most is not None:
-        count = min(count, lengths.most // lengths.unit)
+    least = -(-lengths.least // lengths.unit)
     most = None if lengths.most is None else lengths.most // lengths.unit
-    name = Dim("length", min=-(-lengths.least // lengths.unit), max=most)
-    length = name if lengths.unit == 1 else lengths.unit * name
+    count = max(least, 8) if most is None else min(max(least, 8), most)
+    name = Dim("length", min=least, max=most) if most != least else None  # else it is fixed
+    length = lengths.unit * name if name is not None and lengths.unit > 1 else name
     cells = torch.ones(1, dtype=torch.long)
     if graph.inputs[0] == "frames":
         inputs = (torch.zeros(count, *size, dtype=torch.uint8), cells)
@@ -191,7 +190,8 @@ def write_onnx(program: ExportedProgram, graph: Graph, path: Path) -> None:
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        raise UserError(f"this network cannot be written as ONNX: {error}") from error
+        why = str(error.__cause__ or error).partition("\n")[0]
+        raise UserError(f"this network cannot be written as ONNX: {why}") from error
     cast(torch.onnx.ONNXProgram, converted).save(path)
 
 

@@ -1,4 +1,4 @@
-"""Two small runs that were never trained, and what the page on exporting makes of them.
+"""Small runs that were never trained, and what the page on exporting makes of them.
 
 The outputs of the page are fixtures of their own, for each takes seconds to write.
 """
@@ -37,6 +37,24 @@ model:
   pyramid_heads: 2
   pyramid_kernels: [3]
   fpn_width: 8
+"""
+
+ON_ONE_CLIP = """
+data:
+  annotations: annotations.json
+  media: videos
+  size: [16, 20]
+  windows: {squeeze: 48, clip_frames: 48, shift: false}
+  memory: null
+  augment: {crop: null, rotation: 0, flip: 0}
+  splits: {validation: null}
+model:
+  name: afsd
+  encoder: {name: conv3d, channels: [8, 8]}
+  head: {name: refined_point, stacked: 1, groups: 2, steps: 2, ranges: [[0, 30], [15, 96]]}
+  levels: 2
+  groups: 2
+detect: {suppression: {method: soft_nms, least_score: 0.001, most: 200}}
 """
 
 ON_FEATURES = """
@@ -78,6 +96,14 @@ def untrained(recipe, folder):
 def on_videos(drawn, tmp_path_factory):
     recipe = tmp_path_factory.mktemp("on_videos") / "recipe.yaml"
     recipe.write_text(ON_VIDEOS)
+    settings = [f"data.annotations={drawn}/annotations.json", f"data.media={drawn}/videos"]
+    return untrained(read_recipe(recipe, settings=settings), recipe.parent / "run")
+
+
+@pytest.fixture(scope="session")
+def on_one_clip(drawn, tmp_path_factory):
+    recipe = tmp_path_factory.mktemp("on_one_clip") / "recipe.yaml"
+    recipe.write_text(ON_ONE_CLIP)
     settings = [f"data.annotations={drawn}/annotations.json", f"data.media={drawn}/videos"]
     return untrained(read_recipe(recipe, settings=settings), recipe.parent / "run")
 

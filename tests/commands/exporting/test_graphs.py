@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from tests.commands.cli.documented import commands
+from untrimmed import api
 from untrimmed.core.errors import UserError
 from untrimmed.core.grid import TimeGrid
 from untrimmed.detect.agreement import difference
 from untrimmed.detect.exported import opened, stand_in
 from untrimmed.detect.sequence import detect_sequence
 from untrimmed.models import actionformer
-from untrimmed.runs.exporting import BOUND, export, padding_rule
-from untrimmed.runs.progress import finish
+from untrimmed.runs.exporting import BOUND, padding_rule
 from untrimmed.runs.samples import samples, start_of
 from untrimmed.tensors import Candidates
 
@@ -93,6 +93,24 @@ def test_encoder_and_locator_find_in_whole_videos_what_detect_finds(apart, on_vi
         assert distance(wanted, found, recipe.detect.suppression) < BOUND
 
 
+def test_a_detector_of_one_clip_is_exported_with_the_boundaries_that_it_looks_at(
+    on_one_clip, tmp_path
+):
+    command = ["untrimmed", "export", str(on_one_clip.path), "-o", "first.onnx"]
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    about = json.loads((tmp_path / "first.onnx.json").read_text())
+    assert about["graphs"]["detector"]["length"] == {"least": 1, "most": 1, "unit": 1}
+    assert all(each["found"] > 5 and each["candidates"] < BOUND for each in about["checked"])
+
+
 def test_padding_has_no_influence_on_a_graph(apart):
     run = opened(apart / "first-apart" / "locator.onnx")
     features = torch.randn(1, 8, 20, generator=torch.Generator().manual_seed(1))
@@ -150,7 +168,7 @@ def test_lengths_are_those_to_which_a_model_pads():
 
 def test_a_run_on_features_has_no_encoder_to_be_apart(on_features, tmp_path):
     with pytest.raises(UserError, match="no encoder"):
-        finish(export(on_features, tmp_path / "out", apart=True))
+        api.export(on_features.path, tmp_path / "out", apart=True)
     assert not (tmp_path / "out").exists()
 
 

@@ -15,14 +15,12 @@ of a window, N actions.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from untrimmed.nn.layers.boundary_branch import BoundaryBranch
@@ -33,9 +31,11 @@ from untrimmed.nn.ops.processes import mean_over_all
 from untrimmed.nn.ops.refinement import (
     Guesses,
     Points,
+    Raw,
     around,
     boundary_losses,
     boundary_maps,
+    full,
     lesson,
     point_losses,
 )
@@ -101,27 +101,6 @@ class Config:
                 or halves.
         """
         return RefinedPointHead(self, channels, classes, strides)
-
-
-class Raw(NamedTuple):
-    """What the head says at every point, finest level first; meaningless where not valid.
-
-    distances, logits, offsets, refined_logits, quality: as in `Guesses`; distances in steps.
-    fine: how likely each step is a start (channel 0) or an end (1), in [0, 1].
-    coarse: the same of the positions of the finest level, by the branch of the distances
-        (channels 0, 1) and of the scores (2, 3).
-    valid, strides: of each level; strides in cells of the network's input.
-    """
-
-    distances: tuple[Float[Tensor, "B 2 _"], ...]
-    logits: tuple[Float[Tensor, "B K1 _"], ...]
-    offsets: tuple[Float[Tensor, "B 2 _"], ...]
-    refined_logits: tuple[Float[Tensor, "B K1 _"], ...]
-    quality: tuple[Float[Tensor, "B 1 _"], ...]
-    fine: Padded
-    coarse: Padded
-    valid: tuple[Bool[Tensor, "B _"], ...]
-    strides: tuple[int, ...]
 
 
 class RefinedPointHead(nn.Module):
@@ -212,7 +191,7 @@ class RefinedPointHead(nn.Module):
         videos = [Targets(scale * segments, labels) for segments, labels in targets]
         points = self._points(raw)
         found = []
-        for rows, video in zip(zip(*_guesses(raw), strict=True), videos, strict=True):
+        for rows, video in zip(zip(*raw.guesses, strict=True), videos, strict=True):
             guesses = Guesses(*rows)
             learned = lesson(points, guesses, *video, refined_iou=self.config.refined_iou)
             found.append(
@@ -236,10 +215,11 @@ class RefinedPointHead(nn.Module):
         Their number depends on the lengths of the levels alone.  A segment that ends before it
         begins has scores of 0.
         """
-        guesses = _guesses(raw)
+        guesses = raw.guesses
         number = torch.arange(1, raw.valid[0].shape[1] + 1, device=raw.valid[0].device)
         end = self.config.steps * (raw.valid[0] * number).amax(1)  # (B,): behind what is valid
-        segments = self._points(raw).places[:, None] + around(guesses.corrected)
+        places = self._places([valid.shape[1] for valid in raw.valid], device=end.device)
+        segments = places[:, None] + around(guesses.corrected)
         segments = segments.clamp(min=0).minimum(end[:, None, None])  # (B, P, 2)
         kept = guesses.valid & (segments[..., 1] > segments[..., 0])
 
@@ -253,7 +233,7 @@ class RefinedPointHead(nn.Module):
 
     def _units(self, x: Padded, *, level: int) -> Float[Tensor, "B 2 T"]:
         """The distances that a level guesses."""
-        units: Tensor = (_full(self.distances(x).values) * self.scales[level]).exp()
+        units: Tensor = (full(self.distances(x).values) * self.scales[level]).exp()
         return units if self.config.most is None else units.clamp(max=self.config.most)
 
     def _regions(
@@ -279,8 +259,9 @@ class RefinedPointHead(nn.Module):
         lengths = [valid.shape[1] for valid in raw.valid]
         places = self._places(lengths, device=raw.valid[0].device)
         repeats = torch.tensor(lengths, device=places.device)
-        near, far = places.new_tensor(self.config.ranges).repeat_interleave(repeats, 0).unbind(1)
-        return Points(places, near, far)
+        ranges = places.new_tensor(self.config.ranges)
+        ranges = ranges.repeat_interleave(repeats, 0, output_size=len(places))  # (P, 2)
+        return Points(places, *ranges.unbind(1))
 
     def _boundary_losses(self, raw: Raw, videos: Sequence[Targets]) -> Float[Tensor, "2"]:
         maps = [
@@ -296,16 +277,6 @@ class RefinedPointHead(nn.Module):
         return losses
 
 
-def _guesses(raw: Raw) -> Guesses:
-    """What is said of all points, behind one another, in float32 at least."""
-    fields = (raw.distances, raw.logits, raw.offsets, raw.refined_logits, raw.quality)
-    distances, logits, offsets, refined_logits, quality = (
-        _full(torch.cat(field, 2)).mT for field in fields
-    )
-    valid = torch.cat(raw.valid, 1)
-    return Guesses(distances, logits, offsets, refined_logits, quality[..., 0], valid)
-
-
 def _tower(channels: int, *, kernels: Sequence[int], groups: int) -> nn.Sequential:
     unit = partial(NormedConv, bias=True, norm="group", groups=groups, rectify=True)
     return nn.Sequential(*(unit(channels, channels, kernel=kernel) for kernel in kernels))
@@ -318,56 +289,5 @@ def _repeated(x: Padded, times: int) -> Padded:
 
 def _likelihood(x: Padded) -> Padded:
     """How strong the two halves of the channels are, in [0, 1], (B, C, T) to (B, 2, T)."""
-    halves = [half.mean(1) for half in _full(x.values).tanh().chunk(2, 1)]
+    halves = [half.mean(1) for half in full(x.values).tanh().chunk(2, 1)]
     return Padded(torch.stack(halves, 1), x.valid)
-
-
-def _full(x: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' weights of this head under the names they have here.
-
-    Args:
-        state: by the authors' keys, of AFSD or of TALLFormer on ActivityNet, without their
-            `coarse_pyramid_detection.` and without pyramid and classifier of videos.
-
-    Raises:
-        ValueError: if a key is none of theirs.
-    """
-    renamed = {}
-    for key, tensor in state.items():
-        name = key
-        for theirs, ours in _NAMES:
-            name = re.sub(theirs, ours, name)
-        if name == key:
-            raise ValueError(f"{key} is not a weight of the authors' refined head")
-        renamed[name] = tensor
-    return renamed
-
-
-_NAMES = (
-    (r"^loc_heads\.(\d+)\.scale$", r"scales.\1"),
-    (r"^loc_tower\.(\d+)\.", r"distance_tower.\1."),
-    (r"^conf_tower\.(\d+)\.", r"score_tower.\1."),
-    (r"^loc_head\.conv1d\.", "distances."),
-    (r"^conf_head\.conv1d\.", "logits."),
-    (r"^loc_proposal_branch\.", "distance_branch."),
-    (r"^conf_proposal_branch\.", "score_branch."),
-    (r"^prop_loc_head\.conv1d\.", "offsets."),
-    (r"^prop_conf_head\.conv1d\.", "refined_logits."),
-    (r"^center_head\.conv1d\.", "quality."),
-    (r"^deconv\.0\.conv1d\.", "fine.0.conv."),
-    (r"^deconv\.1\.", "fine.0.norm."),
-    (r"^deconv\.3\.conv1d\.", "fine.1.conv."),
-    (r"^deconv\.4\.", "fine.1.norm."),
-    (r"^deconv\.6\.conv1d\.", "fine.2.conv."),
-    (r"^deconv\.7\.", "fine.2.norm."),
-    (r"_branch\.cur_point_conv\.", "_branch.position."),
-    (r"_branch\.lr_conv\.", "_branch.boundaries."),
-    (r"_branch\.roi_conv\.", "_branch.region."),
-    (r"_branch\.proposal_conv\.", "_branch.join."),
-    (r"(_tower\.\d+|_branch\.\w+)\.0\.conv1d\.", r"\1.conv."),
-    (r"(_tower\.\d+|_branch\.\w+)\.1\.(weight|bias)$", r"\1.norm.\2"),
-)

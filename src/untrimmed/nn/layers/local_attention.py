@@ -59,7 +59,10 @@ def local_attention(
         _around(value, heads=heads, reach=reach, block=block),
         mask,
     )
-    return mixed.transpose(1, 2).reshape(B, T + spare, C)[:, :T]
+    mixed = mixed.transpose(1, 2)
+    if torch.compiler.is_exporting():  # else its layout is taken for that of every kernel
+        mixed = mixed.clone(memory_format=torch.contiguous_format)
+    return mixed.reshape(B, T + spare, C)[:, :T]
 
 
 def _mixed(

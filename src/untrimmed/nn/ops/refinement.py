@@ -1,8 +1,8 @@
-"""Points that guess a segment and then correct it: what they learn, and how far they are from it.
+"""Points that guess a segment and then correct it: what they say, learn, and how far off they are.
 
 Lessons and losses of AFSD (Lin et al., CVPR 2021, sec. 3.4).  Everything is in one unit of time.
 
-Shapes: P points and N actions of a window, K classes, T places in time.
+Shapes: B videos, P points and N actions of a window, K classes, T places in time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from untrimmed.nn.ops.losses import giou, softmax_focal
 from untrimmed.nn.ops.processes import mean_over_all
 from untrimmed.nn.ops.segments import paired_iou
-from untrimmed.tensors import Losses
+from untrimmed.tensors import Losses, Padded
 
 
 class Points(NamedTuple):
@@ -56,6 +56,37 @@ class Guesses(NamedTuple):
         return self.distances + self.distances.sum(-1, keepdim=True) / 2 * self.offsets
 
 
+class Raw(NamedTuple):
+    """What the head says at every point, finest level first; meaningless where not valid.
+
+    distances, logits, offsets, refined_logits, quality: as in `Guesses`; distances in steps.
+    fine: how likely each step is a start (channel 0) or an end (1), in [0, 1].
+    coarse: the same of the positions of the finest level, by the branch of the distances
+        (channels 0, 1) and of the scores (2, 3).
+    valid, strides: of each level; strides in cells of the network's input.
+    """
+
+    distances: tuple[Float[Tensor, "B 2 _"], ...]
+    logits: tuple[Float[Tensor, "B K1 _"], ...]
+    offsets: tuple[Float[Tensor, "B 2 _"], ...]
+    refined_logits: tuple[Float[Tensor, "B K1 _"], ...]
+    quality: tuple[Float[Tensor, "B 1 _"], ...]
+    fine: Padded
+    coarse: Padded
+    valid: tuple[Bool[Tensor, "B _"], ...]
+    strides: tuple[int, ...]
+
+    @property
+    def guesses(self) -> Guesses:
+        """What is said of all points, behind one another, in float32 at least."""
+        fields = (self.distances, self.logits, self.offsets, self.refined_logits, self.quality)
+        distances, logits, offsets, refined_logits, quality = (
+            full(torch.cat(field, 2)).mT for field in fields
+        )
+        valid = torch.cat(self.valid, 1)
+        return Guesses(distances, logits, offsets, refined_logits, quality[..., 0], valid)
+
+
 class Lesson(NamedTuple):
     """What the points of a window learn.
 
@@ -72,6 +103,11 @@ class Lesson(NamedTuple):
 def around(distances: Float[Tensor, "*S 2"]) -> Float[Tensor, "*S 2"]:
     """The segments that begin and end at these distances from 0."""
     return distances * distances.new_tensor([-1.0, 1.0])
+
+
+def full(x: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+    """In float32 at least."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 @torch.no_grad()
