@@ -10,7 +10,7 @@ import torch
 from untrimmed.core.grid import TimeGrid
 from untrimmed.detect.postprocess import Suppression, detections, found
 from untrimmed.nn.heads import point
-from untrimmed.nn.ops import point_names
+from untrimmed.nn.names.point import rename as rename_head
 from untrimmed.nn.ops.losses import diou, sigmoid_focal
 from untrimmed.nn.ops.points import Points, lessons
 from untrimmed.tensors import Padded, Pyramid, Targets
@@ -127,7 +127,7 @@ def case(request, golden):
     }
     channels = arrays["train_neck_l0"].shape[1]
     head = config(settings).build(channels, settings["model"]["num_classes"], strides(settings))
-    missing, unknown = head.load_state_dict(point_names.rename(weights), strict=False)
+    missing, unknown = head.load_state_dict(rename_head(weights), strict=False)
     assert missing == ["positives"]
     assert not unknown
     return Case(settings, arrays, head, lambda name: golden(f"{folder}/{name}"))
@@ -231,7 +231,7 @@ def test_gradients_of_the_head_are_theirs(case):
     names = [key for key in theirs if key.startswith(("cls_head.", "reg_head."))]
     assert len(names) == len(list(head.parameters()))
     for name in names:
-        ((ours, wanted),) = point_names.rename({name: tensor(theirs[name])}).items()
+        ((ours, wanted),) = rename_head({name: tensor(theirs[name])}).items()
         check(head.get_parameter(ours).grad, wanted.numpy(), **OUTPUT)
 
 

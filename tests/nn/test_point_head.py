@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from untrimmed.nn.heads import point
-from untrimmed.nn.ops import point_names
+from untrimmed.nn.names.point import rename as rename_head
 from untrimmed.nn.ops.points import Points, lessons
 from untrimmed.nn.protocols import Head
 from untrimmed.tensors import Padded, Pyramid, Targets
@@ -420,4 +420,4 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 
 def test_unknown_weights_are_refused():
     with pytest.raises(ValueError, match=r"cls_head\.extra is not a weight"):
-        point_names.rename({"cls_head.extra": torch.zeros(1)})
+        rename_head({"cls_head.extra": torch.zeros(1)})

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from untrimmed.nn.heads import refined_point
-from untrimmed.nn.ops import refined_names
+from untrimmed.nn.names.refined_point import rename as rename_head
 from untrimmed.nn.protocols import Head
 from untrimmed.tensors import Padded, Pyramid, Targets, pad
 
@@ -255,4 +255,4 @@ def test_settings_out_of_range_are_refused(setting, value):
 @pytest.mark.parametrize("key", ["loc_towers.0.0.conv1d.weight", "deconv.2.weight", "x"])
 def test_foreign_weights_are_refused(key):
     with pytest.raises(ValueError, match=f"{key} is not a weight"):
-        refined_names.rename({key: torch.zeros(1)})
+        rename_head({key: torch.zeros(1)})

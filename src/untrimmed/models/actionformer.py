@@ -29,7 +29,7 @@ from torch import Tensor
 from untrimmed.core.config import Choice
 from untrimmed.nn.detector import Detector
 from untrimmed.nn.heads import point
-from untrimmed.nn.ops import point_names
+from untrimmed.nn.names.point import rename as rename_head
 from untrimmed.nn.temporal.chain import Chain
 from untrimmed.nn.temporal.conv_pyramid import ConvPyramid
 from untrimmed.nn.temporal.depthwise_fpn import DepthwiseFPN
@@ -228,7 +228,7 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     theirs = {key.removeprefix("module."): tensor for key, tensor in state.items()}
     head = {key: x for key, x in theirs.items() if key.startswith(("cls_head.", "reg_head."))}
-    renamed = {f"head.{key}": tensor for key, tensor in point_names.rename(head).items()}
+    renamed = {f"head.{key}": tensor for key, tensor in rename_head(head).items()}
     for key, tensor in theirs.items():
         if key in head:
             continue

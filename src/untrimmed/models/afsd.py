@@ -27,7 +27,7 @@ from untrimmed.core.config import Choice
 from untrimmed.nn.detector import Detector
 from untrimmed.nn.encoders import i3d
 from untrimmed.nn.heads import refined_point
-from untrimmed.nn.ops import refined_names
+from untrimmed.nn.names.refined_point import rename as rename_head
 from untrimmed.nn.temporal.chain import Chain
 from untrimmed.nn.temporal.strided_pyramid import StridedPyramid
 
@@ -108,6 +108,6 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             owner = "encoder.projection" if place < 0 else f"temporal.parts.0.stages.{place}"
             names = {f"{owner}.{('conv', 'norm')[int(level[2])]}.{level[3]}": value}
         else:
-            names = {f"head.{name}": value for name in refined_names.rename({rest: value})}
+            names = {f"head.{name}": value for name in rename_head({rest: value})}
         renamed |= names
     return renamed

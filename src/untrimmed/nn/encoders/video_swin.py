@@ -25,7 +25,7 @@ from untrimmed.nn.layers.patches import ConvolutionalPatches, Patches
 from untrimmed.nn.layers.pixels import normalised
 from untrimmed.nn.layers.window_attention import Recompute
 from untrimmed.nn.layers.window_stage import Stage
-from untrimmed.nn.ops.swin_names import rename as rename  # whoever loads weights asks for it here
+from untrimmed.nn.names.video_swin import rename as rename  # whoever loads weights asks for it here
 
 
 class Architecture(NamedTuple):

@@ -1,0 +1,1 @@
+"""Names of weights in other people's code, and what they are called here."""
