@@ -6,8 +6,8 @@
 Of the file's frames our index keeps a byte or two each, and nothing where they follow evenly; an
 mp4 adds FFmpeg's own table, 36 bytes a frame that stay and as many again while it is opened, an
 mkv nothing.  Beside it grow the detections found, 32 bytes each, and, within a bound, what
-suppression takes for a moment.  Ten hours at 25 frames per second in an mkv took 29 MiB more than
-ten minutes, 1.09, in one run; in an mp4 some 90 to 110.  Ten minutes alone took 311 to 333 MiB
+suppression takes for a moment.  Ten hours at 25 frames per second in an mkv took 30 MiB more than
+ten minutes, 1.10, in one run; in an mp4 some 90 to 110.  Ten minutes alone took 308 to 333 MiB
 from run to run (2 cores, a busy machine).
 
 Draws a minute of 64 x 64 pixels, repeats its packets to the lengths asked for, and runs
