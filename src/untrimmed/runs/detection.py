@@ -16,10 +16,10 @@ from pathlib import Path
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import MediaError, UserError
 from untrimmed.report.proxy import duration_s
-from untrimmed.runs.feature_data import entries_in, features_in
 from untrimmed.runs.finished import Finished, Looked, maker
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.inputs import Source, named_sources, no_entries, shown_fps
+from untrimmed.runs.lone_features import entries_in, features_in
 from untrimmed.runs.outputs import Results, checked_forms, write_results
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.runs.thresholds import UNKNOWN, Threshold

@@ -24,15 +24,9 @@ from untrimmed.nn.detector import Detector
 from untrimmed.recipes.data import VideoData
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import readable, split_of
-from untrimmed.runs.feature_data import (
-    OpenFeatures,
-    detect_alone,
-    feature_settings,
-    id_alone,
-    open_alone,
-    open_features,
-)
+from untrimmed.runs.feature_data import OpenFeatures, feature_settings, open_features
 from untrimmed.runs.folder import RunFolder
+from untrimmed.runs.lone_features import detect_alone, id_alone, open_alone
 from untrimmed.runs.networks import build_detector, own_classes, window_shape
 from untrimmed.runs.progress import finish
 from untrimmed.runs.video_data import OpenVideos, detect_in, open_videos, video_settings

@@ -17,16 +17,11 @@ from jaxtyping import Float, UInt8
 from untrimmed.core.errors import MediaError, UnlikeError
 from untrimmed.nn.detector import Detector
 from untrimmed.recipes.data import VideoData
-from untrimmed.runs.feature_data import (
-    detect_alone,
-    detect_given,
-    feature_settings,
-    id_alone,
-    open_alone,
-)
+from untrimmed.runs.feature_data import feature_settings
 from untrimmed.runs.finished import Looked
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.inputs import Source, place, shown_fps
+from untrimmed.runs.lone_features import detect_alone, detect_given, id_alone, open_alone
 from untrimmed.runs.networks import build_detector, device_here, own_classes
 from untrimmed.runs.thresholds import Threshold, kept
 from untrimmed.runs.video_data import detect_in, video_settings
