@@ -25,7 +25,7 @@ def test_logits_may_be_of_any_size(times, sign):
     """A key is its query, so that the logits of a position with itself are the largest or least."""
     query, value = torch.randn(2, 2, H, 7, D).bfloat16()
     key, bias = sign * times * query, torch.zeros(H, 7, 7).bfloat16()
-    found = attend(query, key, value, bias=bias, learned=bias, scale=None)
+    found = attend(query, key, value, bias=bias, scale=None)
     query, key, value = query.double(), key.double(), value.double()
     wanted = F.scaled_dot_product_attention(query, key, value)
     torch.testing.assert_close(found.double(), wanted, rtol=0.03, atol=0.03)
@@ -36,7 +36,7 @@ def test_logits_may_be_of_any_size(times, sign):
 def test_a_bias_may_be_of_any_size(size):
     query, key, value = torch.randn(3, 2, H, 7, D).bfloat16()
     bias = torch.full((H, 7, 7), size).bfloat16()
-    found = attend(0 * query, key, value, bias=bias, learned=bias[0, 0], scale=None)
+    found = attend(0 * query, key, value, bias=bias, scale=None)
     wanted = value.double().mean(2, keepdim=True).expand_as(value)
     torch.testing.assert_close(found.double(), wanted, rtol=0.03, atol=0.03)
 
@@ -46,7 +46,7 @@ def test_a_pair_that_is_not_to_be_seen_does_not_count():
     query, key, value = torch.randn(3, 1, H, 7, D).bfloat16()
     bias = torch.full((H, 7, 7), -100.0).bfloat16()
     bias.diagonal(dim1=1, dim2=2).zero_()
-    found = attend(query, key, value, bias=bias, learned=torch.zeros(1), scale=None)
+    found = attend(query, key, value, bias=bias, scale=None)
     torch.testing.assert_close(found, value)
 
 
@@ -54,7 +54,7 @@ def test_the_gradient_is_that_of_the_fused_kernel():
     query, key, value = torch.randn(3, 2, H, 7, D).bfloat16()
     query.requires_grad_()
     bias = torch.randn(H, 7, 7).bfloat16()
-    attend(query, key, value, bias=bias, learned=bias, scale=None).sum().backward()
+    attend(query, key, value, bias=bias, scale=None).sum().backward()
     found, query.grad = query.grad, None
     F.scaled_dot_product_attention(query, key, value, bias[None]).sum().backward()
     assert torch.equal(found, query.grad)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.droppath import draw_keep, rising_rates
-from untrimmed.nn.layers.patches import ConvolutionalPatches, Patches
+from untrimmed.nn.layers.patches import ConvolutionalPatches, Patches, is_cut, through_pieces
 from untrimmed.nn.layers.pixels import normalised
 from untrimmed.nn.layers.window_attention import Recompute
 from untrimmed.nn.layers.window_stage import Stage
@@ -206,7 +206,7 @@ class VideoSwin(nn.Module):
         """
         if not self.begins_frozen:
             return clips
-        return self._through(self._normalised(clips), None, parts=slice(self._frozen_parts))
+        return self._through(self._begun(clips), None, parts=slice(1, self._frozen_parts))
 
     def trained(
         self, begun: Num[Tensor, "N *map"], *, keep: Bool[Tensor, "D N"] | None
@@ -216,8 +216,8 @@ class VideoSwin(nn.Module):
         Args:
             keep: as in `forward`, but nothing is left out unless it is given.
         """
-        x = begun if self.begins_frozen else self._normalised(begun)
-        x = self._through(x, keep, parts=slice(self._frozen_parts, None))
+        x = begun if self.begins_frozen else self._begun(begun)
+        x = self._through(x, keep, parts=slice(max(1, self._frozen_parts), None))
         features: Tensor = self.norm(x).mean((2, 3))  # (N, K, C)
         return features.transpose(1, 2)
 
@@ -261,9 +261,17 @@ class VideoSwin(nn.Module):
         count = self.config.frozen_stages
         return 0 if count is None else 1 + count
 
-    def _normalised(self, clips: Tensor) -> Tensor:
+    def _begun(self, clips: Num[Tensor, "N 3 L H W"]) -> Float[Tensor, "N K _ _ C"]:
+        """The map of the stem."""
+        if isinstance(self.stem, Patches) and is_cut(clips):
+            return through_pieces(self._stem, clips, frames=self.stride)
+        return self._stem(clips)
+
+    def _stem(self, clips: Tensor) -> Tensor:
         dtype = self.norm.weight.dtype
-        return normalised(clips, mean=self.config.mean, std=self.config.std, dtype=dtype)
+        pixels = normalised(clips, mean=self.config.mean, std=self.config.std, dtype=dtype)
+        first: Tensor = self.stem(pixels)
+        return first
 
     def _through(
         self, x: Float[Tensor, "N *map"], keep: Bool[Tensor, "D N"] | None, *, parts: slice

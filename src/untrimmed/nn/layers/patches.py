@@ -2,18 +2,27 @@
 
 Shapes: N clips; L frames; H W pixels or positions; K positions in time; C channels.  Pixels come
 as (N, 3, L, H, W), maps as (N, K, H, W, C).
+
+Without gradient on a CPU both are made a few positions in time at a time: what is between then
+stays in the cache, and new memory, which is dear to get, is asked for the result alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from untrimmed.nn.layers.windows import Sides
+from untrimmed.nn.ops.prepared import weights_unchanged
 from untrimmed.nn.ops.products import linear
+
+_NUMBERS = 2**18
+"""Of the input at a time, or one position in time: in float32 1 MiB."""
 
 
 class Patches(nn.Module):
@@ -103,11 +112,47 @@ class Merging(nn.Module):
 
     def forward(self, x: Float[Tensor, "N K H W C"]) -> Float[Tensor, "N K _ _ 2*C"]:
         N, K, H, W, C = x.shape
+        if not is_cut(x):
+            return self._merged(x)
+        pieces = torch.split(x.reshape(N * K, 1, H, W, C), max(1, _NUMBERS // (H * W * C)))
+        with weights_unchanged():
+            merged = torch.cat([self._merged(piece) for piece in pieces])
+        return merged.view(N, K, *merged.shape[2:])
+
+    def _merged(self, x: Tensor) -> Tensor:
+        N, K, H, W, C = x.shape
         x = F.pad(x, (0, 0, 0, W % 2, 0, H % 2))
         x = x.reshape(N, K, (H + 1) // 2, 2, (W + 1) // 2, 2, C)
         # The order in public weights: left above, left below, right above, right below.
-        merged: Tensor = self.reduction(self.norm(x.permute(0, 1, 2, 4, 5, 3, 6).flatten(4)))
-        return merged
+        neighbours = self.norm(x.permute(0, 1, 2, 4, 5, 3, 6).flatten(4))
+        return linear(neighbours, self.reduction.weight, None)
+
+
+def through_pieces(
+    stem: Callable[[Float[Tensor, "N 3 _ H W"]], Float[Tensor, "N _ P Q C"]],
+    pixels: Num[Tensor, "N 3 L H W"],
+    *,
+    frames: int,
+) -> Float[Tensor, "N K P Q C"]:
+    """What a stem makes of pixels that it takes `frames` at a time, each time on their own."""
+    numbers = pixels[0, :, :frames].numel()
+    length = frames * max(1, _NUMBERS // numbers)
+    with weights_unchanged():
+        clips = [
+            torch.cat([stem(piece) for piece in torch.split(clip, length, dim=2)], dim=1)
+            for clip in torch.split(pixels, 1)
+        ]
+    return clips[0] if len(clips) == 1 else torch.cat(clips)
+
+
+def is_cut(x: Tensor) -> bool:
+    """Whether to work on a few positions at a time: on a GPU that would be slower."""
+    return (
+        x.device.type == "cpu"
+        and x.numel() > _NUMBERS
+        and not torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+    )
 
 
 def _whole(pixels: Float[Tensor, "N 3 L H W"], patch: Sides) -> Float[Tensor, "N 3 _ _ _"]:

@@ -85,12 +85,19 @@ class WindowAttention(nn.Module):
         return layout.join(self.projection(mixed), moved=self.moved)
 
     def within(
-        self, x: Float[Tensor, "R C"], *, bias: Float[Tensor, "1 heads T T"]
+        self,
+        x: Float[Tensor, "R C"],
+        *,
+        bias: Float[Tensor, "1 heads T T"],
+        onto: Float[Tensor, "R C"],
     ) -> Float[Tensor, "R C"]:
-        """What `forward` gives for the positions of some windows that share a bias; no gradient."""
+        """`onto`, and what `forward` gives for the positions of some windows that share a bias.
+
+        Without gradient.
+        """
         qkv = _mapped(x, self.qkv)
         qkv = qkv.view(1, -1, bias.shape[-1], qkv.shape[-1])  # (1, M, T, 3C)
-        return _mapped(self.mix(qkv, bias=bias).flatten(0, 2), self.projection)
+        return _mapped(self.mix(qkv, bias=bias).flatten(0, 2), self.projection, onto=onto)
 
     def mix(
         self, qkv: Float[Tensor, "N M T QKV"], *, bias: Float[Tensor, "G heads T T"]
@@ -107,7 +114,6 @@ class WindowAttention(nn.Module):
             key,
             value,
             bias=bias.flatten(0, 1),
-            learned=self.bias_table,
             scale=self.scale,
         )
         mixed = mixed.reshape(N * M // G, G, self.heads, T, -1)
@@ -216,9 +222,9 @@ class WindowBlock(nn.Module):
             for (clip, out), (places, kind) in product(clips, pieces):
                 cells = clip.index_select(0, places)  # (R, C)
                 bias = biases[kind : kind + 1]
-                cells += self.attention.within(self.attention_norm(cells), bias=bias)
+                cells = self.attention.within(self.attention_norm(cells), bias=bias, onto=cells)
                 wide = _mapped(self.mlp_norm(cells), self.mlp[0], gelu=True)
-                cells += _mapped(wide, self.mlp[2])
+                cells = _mapped(wide, self.mlp[2], onto=cells)
                 out.index_copy_(0, places, cells)
         return y
 
@@ -246,11 +252,17 @@ def _can_be_cut(x: Tensor, layout: Layout) -> bool:
     return layout.padded == layout.size
 
 
-def _mapped(x: Float[Tensor, "R C"], layer: Any, *, gelu: bool = False) -> Float[Tensor, "R D"]:
-    """What a linear layer gives, and a GELU behind it if wanted; no gradient."""
+def _mapped(
+    x: Float[Tensor, "R C"],
+    layer: Any,
+    *,
+    gelu: bool = False,
+    onto: Float[Tensor, "R D"] | None = None,
+) -> Float[Tensor, "R D"]:
+    """What a linear layer gives, see `times`; no gradient."""
     weight = prepared(packed, prepared(lowered, layer.weight))
     bias = None if layer.bias is None else prepared(lowered, layer.bias)
-    return times(lowered(x), weight, bias, gelu=gelu)
+    return times(lowered(x), weight, bias, gelu=gelu, onto=onto)
 
 
 def _called(function: Any, *inputs: Any) -> Tensor:

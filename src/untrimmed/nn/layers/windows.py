@@ -20,8 +20,8 @@ from torch import Tensor
 Sides = tuple[int, int, int]
 """Time, height, width."""
 
-_PIECE = 2048
-"""Positions of a piece at most, but a window at least; with 96 channels 3 MiB in an MLP."""
+_PIECE = 4096
+"""Positions of a piece at most, or a window; with 96 channels 6 MiB of float32 in an MLP."""
 
 
 class Piece(NamedTuple):

@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-_LOGITS = 2**20
-"""At a time, or one head: in bfloat16 2 MiB, which stay in the cache."""
+_LOGITS = 2**21
+"""At a time, or one head: in bfloat16 4 MiB, 2 for each of two threads."""
 
-_LARGEST = 60.0
-"""Of logits whose exponential is taken as they are: that of 88 overflows, of -88 is lost."""
+_LARGEST = 2.0**24
+"""Sum of a position's weights, and the inverse of the smallest: a logit of 24 to the base of 2
+is rounded by a sixteenth in bfloat16, and as uncertain by the rounding of queries and keys."""
 
 _LOG2_E = math.log2(math.e)
 
@@ -30,21 +31,19 @@ def attend(
     value: Float[Tensor, "N H T D"],
     *,
     bias: Float[Tensor, "H T T"],
-    learned: Float[Tensor, "*any"],
     scale: float | None,
 ) -> Float[Tensor, "N H T D"]:
     """Average the values of a sequence by softmax(query key' scale + bias).
 
     Args:
         bias: of every pair of positions.
-        learned: numbers of which the largest is no smaller, without sign, than any of the bias,
-            but for pairs that are not to be seen, which have less.  No position is such a pair
-            with itself.
         scale: D ** -0.5 if not given.
     """
     factor = query.shape[-1] ** -0.5 if scale is None else scale
-    if _is_better_in_parts(query) and _is_bounded(query, key, learned, scale=factor):
-        return attend_in_parts(query, key, value, bias=bias, scale=factor)
+    if _is_better_in_parts(query):
+        mixed = attend_in_parts(query, key, value, bias=bias, scale=factor)
+        if mixed is not None:
+            return mixed
     return F.scaled_dot_product_attention(query, key, value, attn_mask=bias[None], scale=factor)
 
 
@@ -55,11 +54,12 @@ def attend_in_parts(
     *,
     bias: Float[Tensor, "H T T"],
     scale: float,
-) -> Float[Tensor, "N H T D"]:
+) -> Float[Tensor, "N H T D"] | None:
     """The same for logits of moderate size, which have the dtype of the input; no gradient.
 
     Their maximum is not subtracted, which changes nothing but overflows, and what is divided by
-    the sum of the weights is not these but what they have mixed.
+    the sum of the weights is not these but what they have mixed.  None where the logits turn out
+    to be too large, all of a position too small, or not numbers.
     """
     N, H, T, D = query.shape
     query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
@@ -78,6 +78,9 @@ def attend_in_parts(
             weights = logits.exp2_()  # several times as fast as exp
             mixed[part] = torch.bmm(weights, v).view_as(mixed[part])
             sums[part] = weights.sum(-1).view_as(sums[part])
+    smallest, largest = torch.aminmax(sums)
+    if not (smallest > 1 / _LARGEST and largest < _LARGEST):  # NaN is neither
+        return None
     # Positions before heads in memory, as the fused kernel leaves them.
     return torch.div(mixed, sums, out=query.new_empty(N, T, H, D).transpose(1, 2))
 
@@ -88,9 +91,3 @@ def _is_better_in_parts(query: Tensor) -> bool:
         return False
     # How the two compare where there are matrix units was not measured.
     return not torch.cpu.get_capabilities().get("amx_bf16", False)
-
-
-def _is_bounded(query: Tensor, key: Tensor, learned: Tensor, *, scale: float) -> bool:
-    """Whether no logit can be too large, nor all of a position too small."""
-    longest = [torch.linalg.vector_norm(x, dim=-1).max() for x in (query, key)]
-    return bool(abs(scale) * longest[0] * longest[1] + learned.abs().max() < _LARGEST)

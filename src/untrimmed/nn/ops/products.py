@@ -31,7 +31,7 @@ _WORTHWHILE = 7 / 8
 def linear(
     x: Float[Tensor, "*cells C"],
     weight: Float[Tensor, "D C"],
-    bias: Float[Tensor, " D"],
+    bias: Float[Tensor, " D"] | None,
     *,
     rows: Rows | None = None,
 ) -> Float[Tensor, "*cells D"]:
@@ -46,7 +46,8 @@ def linear(
         return F.linear(x, weight, bias)
     if rows is None or sum(row.stop - row.start for row in rows) > _WORTHWHILE * len(cells):
         rows = (slice(0, len(cells)),)
-    weight, bias = prepared(lowered, weight), prepared(lowered, bias)
+    weight = prepared(lowered, weight)
+    bias = None if bias is None else prepared(lowered, bias)
     if torch.is_grad_enabled():
         y: Tensor = _Linear.apply(cells, weight, bias, rows)  # type: ignore[no-untyped-call]
     else:
@@ -60,12 +61,19 @@ def times(
     bias: Float[Tensor, " D"] | None = None,
     *,
     gelu: bool = False,
+    onto: Float[Tensor, "N D"] | None = None,
 ) -> Float[Tensor, "N D"]:
-    """x weight' + bias, rectified smoothly if wanted; no gradient.
+    """x weight' + bias, rectified smoothly or added to `onto` if wanted; no gradient.
 
     Args:
         weight: (D, C), or what `arranged` made of it; of the dtype of `x`.
+        onto: not together with `gelu`; if it is of another dtype, so is the result.
     """
+    if onto is not None:
+        if onto.dtype == x.dtype and (weight.is_mkldnn or _suits(x)):
+            sums: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, onto, weight, bias, "add")
+            return sums
+        return onto + times(x, weight, bias)
     if weight.is_mkldnn or _suits(x):
         kind, form = ("gelu", "none") if gelu else ("none", "")
         y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, kind, [], form)
@@ -97,13 +105,14 @@ def _suits(x: Float[Tensor, "N C"]) -> bool:
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and torch.backends.cpu.get_cpu_capability() == "AVX512"
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and hasattr(torch.ops.mkldnn._linear_pointwise, "binary")
         and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
     )
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, rows: Rows) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, rows: Rows) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.rows = rows
         return _mapped(x, arranged(weight, cells=len(x)), bias, rows)
@@ -116,7 +125,7 @@ class _Linear(torch.autograd.Function):
         of_weight = torch.zeros_like(weight)
         for row in ctx.rows:
             of_weight.addmm_(gradient[row].t(), x[row])
-        return of_x, of_weight, gradient.sum(0), None
+        return of_x, of_weight, gradient.sum(0) if ctx.needs_input_grad[2] else None, None
 
 
 def _mapped(x: Tensor, weight: Tensor, bias: Tensor | None, rows: Rows) -> Float[Tensor, "N D"]:
