@@ -1,49 +1,18 @@
 """Encoders of `transformers`, tiny and with random weights; without the extra, what it says."""
 
-import importlib.util
+import copy
 import sys
 
 import pytest
 import torch
 
+from tests.nn.tiny_transformers import JEPA, KINDS, SIZE, SMALL, STRIDES, L, every_kind, installed
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.encoders import transformers_video
 from untrimmed.nn.encoders.transformers_video import Config
 from untrimmed.nn.protocols import Encoder
 
-N, L, SIZE = 3, 8, 32
-SMALL = {
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 40,
-    "patch_size": 16,
-    "image_size": SIZE,
-    "num_frames": L,
-}
-JEPA = {
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "mlp_ratio": 2,
-    "patch_size": 16,
-    "crop_size": SIZE,
-    "pred_hidden_size": 12,
-    "pred_num_attention_heads": 2,
-    "pred_num_hidden_layers": 1,
-}
-KINDS = {
-    "videomae": SMALL,
-    "vjepa2": JEPA,
-    "vivit": {**{k: v for k, v in SMALL.items() if k != "patch_size"}, "tubelet_size": [4, 16, 16]},
-    "timesformer": SMALL,
-}
-STRIDES = {"videomae": 2, "vjepa2": 2, "vivit": 4, "timesformer": 1}
-
-installed = pytest.mark.skipif(
-    importlib.util.find_spec("transformers") is None, reason="transformers is not installed"
-)
-every_kind = pytest.mark.parametrize("kind", KINDS)
+N = 3
 
 
 def build(kind, **changes):
@@ -101,6 +70,13 @@ def test_every_parameter_gets_a_gradient(kind, clips):
 
 
 @installed
+@every_kind
+def test_a_copy_gives_the_same(kind, clips):
+    encoder = build(kind)
+    assert torch.equal(copy.deepcopy(encoder)(clips), encoder(clips))
+
+
+@installed
 @pytest.mark.parametrize("head", ["VideoMAEForVideoClassification", "VideoMAEForPreTraining"])
 def test_weights_with_a_head_are_those_of_the_encoder(head):
     import transformers
@@ -120,6 +96,18 @@ def test_weights_of_a_pretrained_predictor_are_left_out():
     torch.manual_seed(2)
     whole = transformers.VJEPA2Model(transformers.VJEPA2Config(**JEPA))
     build("vjepa2").load_state_dict(transformers_video.rename(whole.state_dict()))
+
+
+@installed
+def test_names_that_vivit_has_in_memory_are_kept():
+    import transformers
+
+    torch.manual_seed(2)
+    whole = transformers.VivitModel(transformers.VivitConfig(**KINDS["vivit"]))
+    encoder = build("vivit")
+    encoder.load_state_dict(transformers_video.rename(whole.state_dict()))
+    for name, value in encoder.model.state_dict().items():
+        assert torch.equal(whole.state_dict()[name], value)
 
 
 def test_biases_that_had_other_names_are_found():
@@ -145,6 +133,28 @@ def test_half_a_cell_is_refused(clips):
 def test_a_setting_that_the_model_does_not_have_is_refused():
     with pytest.raises(ConfigError, match="settings: videomae has no layers"):
         Config(settings={"layers": 2}).build()
+
+
+@installed
+def test_a_setting_by_its_former_name_is_understood():
+    block = build("videomae", qkv_bias=False).model.encoder.layer[0]
+    assert block.attention.attention.query.bias is None
+
+
+@installed
+@every_kind
+def test_a_whole_config_json_is_settings(kind, clips):
+    whole = build(kind).model.config.to_dict() | {"dtype": "bfloat16"}
+    torch.manual_seed(0)
+    encoder = Config(kind=kind, settings=whole).build().eval()
+    assert {each.dtype for each in encoder.parameters()} == {torch.float32}
+    assert torch.equal(encoder(clips), build(kind)(clips))
+
+
+@installed
+def test_a_config_json_of_another_kind_is_refused():
+    with pytest.raises(ConfigError, match="settings: these are settings of swin, not of vivit"):
+        Config(kind="vivit", settings={"model_type": "swin", "depths": [2, 2]}).build()
 
 
 @installed

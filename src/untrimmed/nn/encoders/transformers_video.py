@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from jaxtyping import Float, Num
@@ -31,19 +30,19 @@ class _Kind(NamedTuple):
         own_token: whether a token of the whole clip stands before the others.
         time_last: whether neighbours in the sequence are neighbours in time, not in space.
         unused: parts that features do not pass.
-        asked: what it must be told to leave those out.
+        told: what it must be told to leave those out.
     """
 
     frames: str | None
     own_token: bool = False
     time_last: bool = False
     unused: tuple[str, ...] = ()
-    asked: Mapping[str, Any] = MappingProxyType({})
+    told: tuple[str, ...] = ()
 
 
 _KINDS: Mapping[str, _Kind] = {
     "videomae": _Kind("num_frames"),
-    "vjepa2": _Kind(None, unused=("predictor",), asked=MappingProxyType({"skip_predictor": True})),
+    "vjepa2": _Kind(None, unused=("predictor",), told=("skip_predictor",)),
     "vivit": _Kind("num_frames", own_token=True, unused=("pooler",)),
     "timesformer": _Kind("num_frames", own_token=True, time_last=True),
 }
@@ -56,7 +55,8 @@ class Config:
     Args:
         kind: the model, as `transformers` calls its type.
         settings: of the model, by the names that they have there and in the `config.json` of a
-            checkpoint; those not given are its defaults.
+            checkpoint, which can be given whole; those not given are its defaults.  The weights
+            are of float32 whatever it says of their `dtype`.
         mean, std: of red, green and blue, in 0 to 255; those of a checkpoint stand in its
             `preprocessor_config.json`, in 0 to 1.
     """
@@ -118,7 +118,9 @@ class TransformersVideo(nn.Module):
         dtype = next(self.model.parameters()).dtype
         pixels = normalised(clips, mean=self.config.mean, std=self.config.std, dtype=dtype)
         frames = {self.model.main_input_name: pixels.transpose(1, 2)}  # (N, L, 3, H, W)
-        tokens: Tensor = self.model(**frames, **self.kind.asked).last_hidden_state
+        tokens: Tensor = self.model(
+            **frames, **dict.fromkeys(self.kind.told, True)
+        ).last_hidden_state
         return self._cells(tokens[:, int(self.kind.own_token) :], L // self.stride)
 
     def _cells(self, tokens: Float[Tensor, "N _ C"], K: int) -> Float[Tensor, "N C {K}"]:
@@ -140,15 +142,26 @@ def _library() -> Any:
 
 def _settings(library: Any, config: Config) -> Any:
     """Settings as the library has them; it would take unknown ones without a word."""
+    named = {name: value for name, value in config.settings.items() if name not in _OF_A_FILE}
+    model_type = config.settings.get("model_type", config.kind)
+    if model_type != config.kind:
+        raise ConfigError(
+            f"these are settings of {model_type}, not of {config.kind}", path="settings"
+        )
     usual = library.AutoConfig.for_model(config.kind)
-    unknown = [name for name in config.settings if not hasattr(usual, name)]
-    if unknown:
-        raise ConfigError(f"{config.kind} has no {', '.join(unknown)}", path="settings")
     try:
-        return library.AutoConfig.for_model(config.kind, **config.settings)
+        settings = library.AutoConfig.for_model(config.kind, **named)
     except Exception as error:  # of kinds that the library keeps to itself
         raise ConfigError(str(error), path="settings") from error
+    # A former name, such as VideoMAE's qkv_bias, is neither usual nor kept.
+    unknown = [name for name in named if hasattr(settings, name) and not hasattr(usual, name)]
+    if unknown:
+        raise ConfigError(f"{config.kind} has no {', '.join(unknown)}", path="settings")
+    return settings
 
+
+_OF_A_FILE = {"model_type", "dtype", "torch_dtype"}
+"""What a `config.json` says of itself and of the weights beside it, not of the model."""
 
 _LEFT_OUT = re.compile(
     r"^(classifier|fc_norm|decoder|encoder_to_decoder|predictor|pooler)\."
@@ -164,14 +177,40 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     with.  Classifiers, decoders, predictors and poolers are left out.
     """
     names = {key: _BEFORE.sub("", key) for key in state}
+    former = _VIVIT if _of_vivit(names.values()) else _OTHERS
     return {
-        f"model.{_today(name)}": state[key]
+        f"model.{_today(name, former)}": state[key]
         for key, name in names.items()
         if not _LEFT_OUT.search(name)
     }
 
 
-def _today(name: str) -> str:
-    """The name of an entry in the library of today; VideoMAE's biases had others."""
-    name = name.replace(".attention.attention.q_bias", ".attention.attention.query.bias")
-    return name.replace(".attention.attention.v_bias", ".attention.attention.value.bias")
+_OTHERS = {
+    ".attention.attention.q_bias": ".attention.attention.query.bias",
+    ".attention.attention.v_bias": ".attention.attention.value.bias",
+}
+"""Former names, which the library goes on writing into files, and those that it has in memory."""
+
+_VIVIT = {
+    "encoder.layer.": "layers.",
+    ".attention.attention.query.": ".attention.q_proj.",
+    ".attention.attention.key.": ".attention.k_proj.",
+    ".attention.attention.value.": ".attention.v_proj.",
+    ".attention.output.dense.": ".attention.o_proj.",
+    ".intermediate.dense.": ".mlp.fc1.",
+    ".output.dense.": ".mlp.fc2.",
+}
+"""The same of ViViT; models of the other kinds still have some of these names in memory."""
+
+
+def _of_vivit(names: Iterable[str]) -> bool:
+    """Whether they are ViViT's: VideoMAE has no token of its own, TimeSformer no queries apart."""
+    names = set(names)
+    return "embeddings.cls_token" in names and not any(".qkv." in name for name in names)
+
+
+def _today(name: str, former: Mapping[str, str]) -> str:
+    """The name of an entry in the library of today."""
+    for old, new in former.items():
+        name = name.replace(old, new)
+    return name
