@@ -82,8 +82,17 @@ def test_a_gelu_follows_if_wanted():
         torch.testing.assert_close(y, F.gelu(F.linear(x, weight, bias)), atol=1e-5, rtol=1e-5)
 
 
-def test_a_second_derivative_is_refused():
-    parts, _ = drawn(9)
-    (slope,) = torch.autograd.grad(linear(*parts).square().sum(), parts[0], create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        slope.sum().backward()
+def test_a_second_derivative_is_right_or_refused():
+    def second(mapped):
+        parts, _ = drawn(9)
+        (slope,) = torch.autograd.grad(mapped(*parts).square().sum(), parts[0], create_graph=True)
+        slope.square().sum().backward()
+        return [part.grad for part in parts]
+
+    try:
+        found = second(linear)
+    except RuntimeError as error:  # where oneDNN multiplies
+        if "once_differentiable" not in str(error):
+            raise
+    else:
+        torch.testing.assert_close(found, second(F.linear))
