@@ -249,6 +249,13 @@ def test_a_norm_that_is_not_whole_is_refused():
         mobilenet_tsm.rename(state)
 
 
+def test_a_norm_of_another_size_is_refused():
+    state, _ = state_of(torchvision_names)
+    state["features.5.conv.1.1.running_var"] = torch.ones(7)
+    with pytest.raises(ValueError, match=r"blocks\.4\.depthwise: .*'norm\.running_var': \(7,\)"):
+        mobilenet_tsm.rename(state)
+
+
 WORDS = {
     "cat.bmp": "cat",
     "bird.bmp": "chickadee",

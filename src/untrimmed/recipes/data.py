@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from untrimmed.core.config import OneOf
+from untrimmed.core.errors import ConfigError
 from untrimmed.core.rate import Squeezed
 from untrimmed.data.augment import Augment
 from untrimmed.data.sampling import ClipChoice
@@ -163,6 +164,18 @@ class VideoData:
     redraws: int = 0
     one_class: bool = False
     workers: int = 0
+
+    def __post_init__(self) -> None:
+        crop = self.augment.crop
+        if crop is not None and any(
+            part > whole for part, whole in zip(crop, self.size, strict=True)
+        ):
+            raise ConfigError(
+                f"a crop of {crop[0]} x {crop[1]} pixels does not fit into frames of"
+                f" {self.size[0]} x {self.size[1]}, as data.size has them;"
+                " null keeps all of a frame",
+                path="augment.crop",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

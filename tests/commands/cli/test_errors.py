@@ -53,6 +53,53 @@ def test_a_setting_of_a_wrong_type_is_named_with_what_it_takes(run):
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            ["data.augment.crop=[64, 64]"],
+            r"data\.augment\.crop: a crop of 64 x 64 pixels does not fit into frames of 16 x 20",
+        ),
+        (["model.consistency_heads=5"], r"error: model: 16 channels do not divide into 5 heads"),
+        (["model.reduce=3"], r"error: model: .*3 is not a power of two"),
+        (["model.head={name: refined_point}"], r"error: model\.head: 6 ranges for 3 levels"),
+        (
+            ["model.encoder={name: i3d, projection: 32, map_size: [3, 3]}", "pretrain=null"],
+            r"error: model\.encoder: clips of 8 frames of 16 x 20 pixels do not suit it: pictures"
+            r" whose last map is \(1, 1\); the projection is for \(3, 3\)",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_each_other_are_named(run, settings, said):
+    changes = [part for setting in settings for part in ("--set", setting)]
+    refused(run("train", "recipe.yaml", "--run", "run", *changes), said)
+
+
+def test_public_weights_of_another_encoder_are_refused_before_they_are_asked_for(run):
+    refused(
+        run(
+            "train",
+            "recipe.yaml",
+            "--set",
+            "pretrain=null",
+            "--set",
+            "encoder_weights={name: swin3d_t}",
+        ),
+        r"error: encoder_weights\.name: swin3d_t are weights of \{name: video_swin, size: tiny\},"
+        r" but the encoder is conv3d",
+    )
+
+
+def test_a_page_of_the_web_that_was_saved_as_weights_is_recognised(run, data):
+    (data / "swin.pth").write_text("<html>404</html>")
+    swin = "{name: video_swin, size: null, embed: 8, depths: [1], heads: [1]}"
+    start = ["--set", f"model.encoder={swin}", "--set", "encoder_weights={path: swin.pth}"]
+    refused(
+        run("train", "recipe.yaml", "--set", "pretrain=null", *start),
+        r"swin\.pth: no file of weights but text, which begins: <html>404</html>",
+    )
+
+
 def test_a_recipe_that_is_not_there_is_named(run):
     refused(run("train", "other.yaml"), r"no such recipe: other\.yaml is neither a file nor a")
 

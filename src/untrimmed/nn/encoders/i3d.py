@@ -25,6 +25,7 @@ from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.fixed_norm import FixedNorm
 from untrimmed.nn.layers.padding import ceil_padded
 from untrimmed.nn.layers.pixels import normalised
+from untrimmed.nn.names.unknown import UnknownNamesError
 
 Triple = tuple[int, int, int]
 
@@ -239,12 +240,12 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     their projection.  Classifier and counts of batches are left out.
 
     Raises:
-        ValueError: if there are other entries.
+        UnknownNamesError: if there are other entries.
     """
     names = {key: _ours(key) for key in state if not _LEFT_OUT.search(key)}
     unknown = [key for key, name in names.items() if name is None]
     if unknown:
-        raise ValueError(f"not of an Inception I3D: {', '.join(unknown)}")
+        raise UnknownNamesError(unknown, of="an Inception I3D")
     return {name: state[key] for key, name in names.items() if name}
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.padding import ceil_padded
 from untrimmed.nn.layers.pixels import normalised
+from untrimmed.nn.names.unknown import UnknownNamesError
 
 Padding = Literal["around", "ceil"]
 
@@ -238,7 +239,8 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     files: `000_CONV_2D_w` (out, height, width, in), `000_CONV_2D_b`.  The classifier is left out.
 
     Raises:
-        ValueError: if there are other entries, or a norm is not whole.
+        UnknownNamesError: if there are other entries.
+        ValueError: if a norm is not whole, or not of the size of its convolution.
     """
     convs: dict[str, dict[str, Tensor]] = {}
     unknown = []
@@ -251,7 +253,7 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             convs.setdefault(place[0], {})[place[1]] = value
     if unknown:
-        raise ValueError(f"not of a MobileNetV2: {', '.join(unknown)}")
+        raise UnknownNamesError(unknown, of="a MobileNetV2")
     return {
         f"{name}.{leaf}": value
         for name, parts in convs.items()
@@ -271,6 +273,9 @@ def _folded(name: str, parts: Mapping[str, Tensor]) -> Iterator[tuple[str, Tenso
     wanted = {"weight", *(f"norm.{part}" for part in ("weight", "bias", *_STATISTICS))}
     if parts.keys() != wanted:
         raise ValueError(f"{name}: wanted {sorted(wanted)}, got {sorted(parts)}")
+    sizes = {part: tuple(value.shape[:1]) for part, value in parts.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"{name}: wanted as many channels in all, got {sizes}")
     scale = parts["norm.weight"] / (parts["norm.running_var"] + _BATCH_EPS).sqrt()
     yield "weight", parts["weight"] * scale[:, None, None, None]
     yield "bias", parts["norm.bias"] - parts["norm.running_mean"] * scale

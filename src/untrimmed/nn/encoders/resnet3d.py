@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.fixed_norm import FixedNorm
 from untrimmed.nn.layers.pixels import normalised
+from untrimmed.nn.names.unknown import UnknownNamesError
 
 Triple = tuple[int, int, int]
 
@@ -222,12 +223,12 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Classifier and counts of batches are left out.
 
     Raises:
-        ValueError: if there are other entries.
+        UnknownNamesError: if there are other entries.
     """
     names = {key: _ours(key) for key in state if not _LEFT_OUT.search(key)}
     unknown = [key for key, name in names.items() if name is None]
     if unknown:
-        raise ValueError(f"not of an I3D on a ResNet: {', '.join(unknown)}")
+        raise UnknownNamesError(unknown, of="an I3D on a ResNet")
     return {name: state[key] for key, name in names.items() if name}
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from untrimmed.nn.names.unknown import UnknownNamesError
+
 
 def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Public weights under the names of a `VideoSwin` with a `patch` stem.
@@ -19,13 +21,13 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     out.
 
     Raises:
-        ValueError: if there are other entries.
+        UnknownNamesError: if there are other entries.
     """
     official = {key: _official(key.removeprefix("backbone.")) for key in state}
     ours = {key: _ours(name) for key, name in official.items() if not _LEFT_OUT.search(name)}
     unknown = [key for key, name in ours.items() if name is None]
     if unknown:
-        raise ValueError(f"not of a Video Swin Transformer: {', '.join(unknown)}")
+        raise UnknownNamesError(unknown, of="a Video Swin Transformer")
     return {name: state[key] for key, name in ours.items() if name}
 
 
