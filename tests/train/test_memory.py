@@ -6,7 +6,7 @@ from untrimmed.data.windows import WindowShape, window_at
 from untrimmed.nn.splice import splice
 from untrimmed.sources.bank import FeatureBank
 from untrimmed.train.device_bank import DeviceBank
-from untrimmed.train.memory import fill, known_ages, no_memory, recall, remember
+from untrimmed.train.memory import fill, is_known, known_ages, no_memory, recall, remember
 
 CPU = torch.device("cpu")
 SHAPE = WindowShape(clip_frames=8, clips=3, stride=2)  # 4 cells a clip, 12 a window
@@ -73,6 +73,17 @@ def test_age_is_of_written_cells_alone(bank):
 def test_pieces_are_written_one_behind_the_other(bank):
     values, _ = bank.read("v", 0, CELLS)
     assert np.array_equal(np.asarray(values), np.arange(2.0 * CELLS).reshape(CELLS, 2))
+
+
+def test_a_window_is_known_once_all_its_cells_are_written(bank):
+    assert is_known(bank, window(0))
+    assert is_known(bank, window(10))  # it overhangs the end
+    other = window(0, video="w", frames=10)
+    fill(bank, "w", [torch.ones(2, 3)], first_cell=2)
+    assert not is_known(bank, other)
+    assert bank.ages("w", 0, 5, step=4).tolist() == [-1, -1, 4, 4, 4]
+    fill(bank, "w", [torch.ones(2, 1), torch.ones(2, 1)], step=9)
+    assert is_known(bank, other)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 8])

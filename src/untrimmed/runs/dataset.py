@@ -1,7 +1,8 @@
 """What runs ask of a data set, whether of videos or of features.
 
-A video that is missing or broken costs only itself: it is listed, and the others go on.  The two
-kinds are in `runs.video_data` and `runs.feature_data`; `runs.opening` chooses.
+A video that is missing or broken costs only itself, one that is damaged somewhere only the windows
+there: it is listed, and the others go on.  The two kinds are in `runs.video_data` and
+`runs.feature_data`; `runs.opening` chooses.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A data set of videos: opened, trained on clip by clip, detected in.
 
-The long memory is opened, filled and saved here; what it does in a step is in `train.memory`.
+The long memory is opened and filled in `runs.video_memory`.  A window is trained on only where all
+of it is remembered: the others are of videos that could not be read, and go with those.
 """
 
 from __future__ import annotations
@@ -11,31 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import ConfigError, MediaError
 from untrimmed.data.collate import Batch, batches, collate
-from untrimmed.data.dataset import TrainingWindows
+from untrimmed.data.dataset import Failed, TrainingWindows
 from untrimmed.data.sampling import steps_of
-from untrimmed.data.windows import WindowShape
-from untrimmed.detect.features import encode_video
 from untrimmed.detect.video import Detecting, detect_video
 from untrimmed.nn.detector import Detector
-from untrimmed.recipes.data import Memory, VideoData
-from untrimmed.recipes.recipe import Recipe
+from untrimmed.recipes.data import VideoData
+from untrimmed.recipes.recipe import Recipe, Train
 from untrimmed.runs.dataset import Stage, read_annotations, videos_of
 from untrimmed.runs.networks import build_detector, window_shape
-from untrimmed.runs.progress import Job, Progress, finish
-from untrimmed.sources.bank import Dtype, FeatureBank
+from untrimmed.runs.progress import Job, finish
+from untrimmed.runs.video_memory import Filling, open_memory
 from untrimmed.sources.check import VideoFacts
 from untrimmed.sources.frames import Frames
 from untrimmed.sources.media import Media, find
 from untrimmed.train.clips import ClipLessons
-from untrimmed.train.device_bank import DeviceBank
 from untrimmed.train.loop import Lesson
-from untrimmed.train.memory import Bank, fill
+from untrimmed.train.memory import is_known
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class OpenVideos:
 
     Args:
         media: opens the frames of a video.
-        failed: what is wrong with each video that cannot be read.
+        failed: what is wrong with each video that cannot be read, wholly or in part.
     """
 
     recipe: Recipe
@@ -73,8 +70,17 @@ class OpenVideos:
         assert detector.encoder is not None
         memory, train = self.settings.memory, self.recipe.train
         shape = window_shape(self.settings, stride=detector.encoder.stride)
-        filling = _Filling(self, detector, videos, shape, at)
-        bank = None if memory is None else (yield from _bank(filling, memory))
+        filling = Filling(
+            settings=self.settings,
+            media=self.media,
+            failed=self.failed,
+            detector=detector,
+            videos=videos,
+            shape=shape,
+            at=at,
+            bf16=train.bf16,
+        )
+        bank = None if memory is None else (yield from open_memory(filling, memory))
         return VideoLessons(
             windows=TrainingWindows(
                 videos,
@@ -98,6 +104,7 @@ class OpenVideos:
             ),
             workers=self.settings.workers,
             filling=filling,
+            train=train,
         )
 
     def detect(self, detector: Detector, video: Video, *, device: torch.device) -> Detections:
@@ -117,11 +124,13 @@ class VideoLessons:
     windows: TrainingWindows
     clips: ClipLessons
     workers: int
-    filling: _Filling
+    filling: Filling
+    train: Train
 
     def batches(self, keys: Sequence[list[tuple[int, int]]]) -> Iterator[Batch]:
-        """Batches by their keys."""
-        return batches(self.windows, keys, collate=collate, workers=self.workers)
+        """Batches by their keys; windows that are not wholly remembered are among the failed."""
+        read = batches(self.windows, keys, collate=collate, workers=self.workers)
+        return map(self._remembered, read)
 
     def __call__(self, batch: Batch, number: int) -> Lesson:
         """Losses of a batch in step `number`, from 0."""
@@ -129,8 +138,7 @@ class VideoLessons:
 
     def renew(self, step: int) -> Job[None]:
         """Fill the memory anew, if that is due."""
-        data = self.filling.data
-        memory, bank, train = data.settings.memory, self.clips.bank, data.recipe.train
+        memory, bank, train = self.filling.settings.memory, self.clips.bank, self.train
         if memory is None or bank is None or memory.refresh_every is None:
             return
         count = len(self.windows)
@@ -150,78 +158,34 @@ class VideoLessons:
             if old != folder.bank_saved(step):
                 shutil.rmtree(old)
 
-
-@dataclass(frozen=True)
-class _Filling:
-    """How the memory of some videos is filled by the encoder as it is."""
-
-    data: OpenVideos
-    detector: Detector
-    videos: Sequence[Video]
-    shape: WindowShape
-    at: Stage
-
-    def new(self, folder: Path | None, *, dtype: Dtype) -> FeatureBank:
-        """A memory in which nothing is written yet."""
-        assert self.detector.encoder is not None
-        media = self.data.media
-        cells = {video.id: self.shape.cells_of(media(video.id).count) for video in self.videos}
-        return FeatureBank.create(
-            folder, cells, channels=self.detector.encoder.channels, dtype=dtype
+    def _remembered(self, batch: Batch) -> Batch:
+        """The part of a batch of which the memory knows every cell."""
+        bank = self.clips.bank
+        known = [bank is None or is_known(bank, window) for window in batch.windows]
+        if all(known):
+            return batch
+        rows = [row for row, each in enumerate(known) if each]
+        failed = [
+            self._forgotten(video)
+            for video, each in zip(batch.videos, known, strict=True)
+            if not each
+        ]
+        return Batch(
+            tuple(batch.windows[row] for row in rows),
+            batch.frames[rows],
+            batch.place[rows],
+            tuple(batch.targets[row] for row in rows),
+            (*batch.failed, *failed),
         )
 
-    def fill(self, bank: Bank, *, step: int) -> Job[None]:
-        """Write every cell; each process encodes some videos, and all write all."""
-        processes, total = self.at.processes, len(self.videos)
-        self.detector.eval()
-        for first in range(0, total, processes.count):
-            own = self.videos[first : first + processes.count][processes.number :][:1]
-            encoded = [(video.id, list(self._pieces(video))) for video in own]
-            for part in processes.gathered(encoded):
-                for id, pieces in part:
-                    fill(bank, id, pieces, step=step)
-            yield Progress("fill the memory", min(first + processes.count, total), total)
-        self.detector.train()
-
-    def _pieces(self, video: Video) -> Iterator[Tensor]:
-        assert self.detector.encoder is not None
-        settings = self.data.settings
-        for piece in encode_video(
-            self.detector.encoder,
-            self.data.media(video.id),
-            clip_frames=self.shape.clip_frames,
-            crop=settings.augment.crop,
-            device=self.at.device,
-            bf16=self.data.recipe.train.bf16,
-        ):
-            yield piece if self.at.processes.count == 1 else piece.cpu()
-
-
-def _bank(filling: _Filling, memory: Memory) -> Job[Bank]:
-    """The memory that was saved at this step, or a new one."""
-    at, is_new, on_disk = filling.at, filling.at.step == 0, memory.where == "disk"
-    saved = at.folder.bank_saved(at.step)
-    if at.processes.is_first:
-        shutil.rmtree(at.folder.bank, ignore_errors=True)
-        if on_disk and is_new:
-            filling.new(at.folder.bank, dtype=memory.dtype)
-        elif on_disk:
-            FeatureBank.open(saved).copy_to(at.folder.bank)
-    at.processes.gathered(None)  # now it is there
-    bank: Bank
-    if on_disk:
-        bank = FeatureBank.open(at.folder.bank, writable=True)
-    else:
-        bank = (
-            filling.new(None, dtype=memory.dtype)
-            if is_new
-            else FeatureBank.open(saved, in_memory=True)
+    def _forgotten(self, video: str) -> Failed:
+        """Why a video is not remembered; a resumed run no longer knows the frame at fault."""
+        file = self.filling.media.files.get(video, video)
+        told = (
+            f"{file}: could not be read, wholly or in part, when the memory was filled; leave it"
+            " out, or mend it and train into another folder"
         )
-    if memory.where == "device":
-        bank = DeviceBank(bank, at.device)
-    if is_new:
-        yield from filling.fill(bank, step=0)
-    return bank
+        return Failed(video, self.filling.failed.get(video, told))
 
 
 def video_settings(recipe: Recipe) -> VideoData:

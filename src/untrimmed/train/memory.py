@@ -68,12 +68,24 @@ def remember(
             bank.write(window.video, first_cell, cells, step=step)
 
 
-def fill(bank: Bank, video: str, pieces: Iterable[Float[Tensor, "C n"]], *, step: int = 0) -> None:
-    """Write a whole video's features, given piece by piece from its start on."""
-    first_cell = 0
+def fill(
+    bank: Bank,
+    video: str,
+    pieces: Iterable[Float[Tensor, "C n"]],
+    *,
+    first_cell: int = 0,
+    step: int = 0,
+) -> None:
+    """Write a video's features, given piece by piece from one of its cells on."""
     for piece in pieces:
         bank.write(video, first_cell, _as_taken(bank, piece.T), step=step)
         first_cell += piece.shape[1]
+
+
+def is_known(bank: Bank, window: Window) -> bool:
+    """Whether every cell of a window was ever written; memory is zero where one was not."""
+    ages = bank.ages(window.video, window.clips.first_cell, window.valid_cells, step=0)
+    return bool((ages >= 0).all())
 
 
 def known_ages(bank: Bank, windows: Sequence[Window], *, step: int) -> Int64[np.ndarray, " N"]:

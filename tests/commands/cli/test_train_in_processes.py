@@ -1,6 +1,7 @@
 """`torchrun -m -- untrimmed train`: two processes come to what one does."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -34,8 +35,13 @@ def folders(drawn, tmp_path_factory):
     """Of a run of one process, and of one of two with its output."""
     one, two = (tmp_path_factory.mktemp(name) / "run" for name in ("one", "two"))
     finish(train(read_recipe(drawn / "recipe.yaml", settings=SETTINGS), RunFolder(one)))
+    return RunFolder(one), RunFolder(two), in_two_processes(drawn, two)
+
+
+def in_two_processes(data, run):
+    """Train on a data set into a folder; what the command came to."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command = ["-m", "--", "untrimmed", "train", str(drawn / "recipe.yaml"), "--run", str(two)]
+    command = ["-m", "--", "untrimmed", "train", str(data / "recipe.yaml"), "--run", str(run)]
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
     done = subprocess.run(
         [*torchrun, "--nproc-per-node", "2", *command, *settings],
@@ -46,7 +52,7 @@ def folders(drawn, tmp_path_factory):
     )
     # The status is that of `train`, 2: a class of this tiny data set has no training video.
     assert "next: untrimmed evaluate" in done.stdout, done.stderr[-4000:]
-    return RunFolder(one), RunFolder(two), done
+    return done
 
 
 def test_the_loss_curve_is_that_of_one_process(folders):
@@ -86,3 +92,22 @@ def test_the_folder_is_that_of_one_run(folders):
     names = [{path.name for path in folder.path.iterdir()} for folder in folders[:2]]
     assert names[0] == names[1]
     assert json.loads(folders[1].classes.read_text()) == json.loads(folders[0].classes.read_text())
+
+
+def test_a_damaged_video_costs_two_processes_its_own_steps(data, tmp_path):
+    """It is one of two windows, so one process has none left, and the step is none for both."""
+    path = data / "videos" / "training-001.mp4"
+    content = path.read_bytes()
+    first, last = 2 * len(content) // 5, 3 * len(content) // 5
+    path.write_bytes(content[:first] + b"\xff" * (last - first) + content[last:])
+    folder = RunFolder(tmp_path / "run")
+    done = in_two_processes(data, folder.path)
+    assert re.search(r"training-001\.mp4: the frame at [\d.]+ s cannot be decoded", done.stderr)
+    steps = read(folder.journal)
+    assert len(steps) == 8
+    failed = [[each["video"] for each in step["failed"]] for step in steps]
+    assert sorted(failed) == [[]] * 4 + [["training-001"]] * 4
+    assert all(bool(step["losses"]) != bool(some) for step, some in zip(steps, failed, strict=True))
+    bank = FeatureBank.open(folder.bank)
+    whole = {id: bank.filled(id, 0, cells).all() for id, cells in bank.lengths.items()}
+    assert [id for id, is_whole in whole.items() if not is_whole] == ["training-001"]
