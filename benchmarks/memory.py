@@ -129,20 +129,20 @@ class Trainer:
                 )
                 stack.enter_context(written_out)
             if self.device.type == "cuda":
-                self._step(rate)
+                self.step(rate)
                 torch.cuda.reset_peak_memory_stats(self.device)
-                self._step(rate)
+                self.step(rate)
                 return Measured(torch.cuda.max_memory_allocated(self.device), None)
             footprint = stack.enter_context(
                 on_meta(bf16=self.way.bf16, fused=not self.way.as_authors)
             )
             footprint.hold([*self.detector.parameters(), *self.detector.buffers(), *self.parked])
-            self._step(min(RATES))
+            self.step(min(RATES))
             footprint.reset()
-            self._step(rate)
+            self.step(rate)
             return Measured(footprint.most, footprint.flops)
 
-    def _step(self, rate: float) -> None:
+    def step(self, rate: float) -> None:
         """As `train.loop` has it, but nothing is read back, for there may be no numbers."""
         learnt = self.lesson(_batch(self.scale, rate), 0)
         self.optimizer.zero_grad(set_to_none=True)
