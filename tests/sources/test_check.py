@@ -103,6 +103,34 @@ def test_a_class_that_only_happens_outside_of_training_is_an_error():
     assert found(data, training="TRAIN") == [("class without training", "", "error")]
 
 
+def test_a_class_of_a_video_that_is_not_used_does_happen():
+    data = annotations(
+        video((3, 5, 0)), video((3, 5, 1), id="w", split="test"), classes=("wave", "pour")
+    )
+    assert found(data, {"v": file()}, videos=["v"]) == []
+    (problem,) = problems(data, None, training="train", videos=["v"])
+    assert problem.message == "pour happens, but in no video of the split train; add some there"
+
+
+def test_a_class_of_training_videos_that_are_not_used_alone_is_not_learnt():
+    data = annotations(video((3, 5, 0)), video((3, 5, 1), id="w"), classes=("wave", "pour"))
+    (problem,) = problems(data, None, training="train", videos=["v"])
+    assert problem.kind == "class without training"
+    assert problem.message == "pour happens in train only in videos that cannot be read"
+
+
+def test_only_the_videos_that_are_used_are_looked_at():
+    data = annotations(video((3, 5, 0)), video((3, 50, 0), id="w"))
+    assert found(data, {"v": file()}) == [("no file", "w", "error"), ("past end", "w", "error")]
+    assert found(data, {"v": file()}, videos=["v"]) == []
+
+
+def test_an_ignored_action_makes_no_class_happen():
+    other = video((1, 2, -1), (3, 5, 1), id="w", split="test", ignored=[True, True])
+    data = annotations(video((3, 5, 0)), other, classes=("wave", "pour"))
+    assert found(data, training="train") == [("class without actions", "", "error")]
+
+
 def test_a_missing_and_a_broken_file_are_errors_with_the_reason():
     data = annotations(video((3, 5, 0)), video(id="w"), video(id="x"))
     result = problems(data, {"v": file(), "w": "w.mp4: moov atom not found"})

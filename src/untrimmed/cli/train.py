@@ -45,4 +45,6 @@ def run(
         typer.echo(f"best average mAP on the validation split: {100 * result.best_map:.1f}")
     typer.echo(f"run: {folder.path}")
     typer.echo(f"next: untrimmed evaluate {folder.path}")
+    for problem in result.unlearnt:
+        typer.echo(f"not learnt: {problem.message}", err=True)
     ended(result.failed, result.problems)

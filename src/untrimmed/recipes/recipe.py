@@ -66,6 +66,9 @@ class Train:
             without a memory none do.
         bf16: compute in bfloat16 where autocast deems it safe.
         validate_every: epochs between scores on the validation split.
+        save_minutes: after so many minutes the state is saved, for a stopped run to go on from; it
+            is so anyway after each validation, at the end, and where ctrl C stops the run.  Changes
+            no result.
     """
 
     epochs: int = 100
@@ -78,6 +81,7 @@ class Train:
     head_only_steps: int = 0
     bf16: bool = False
     validate_every: int = 10
+    save_minutes: float = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)

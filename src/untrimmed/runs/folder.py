@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from untrimmed.core.config import dump, load, read_yaml, to_yaml
 from untrimmed.core.errors import ConfigError, UserError
 from untrimmed.core.files import written_whole
 from untrimmed.recipes.recipe import Recipe, from_folder
+
+_WITHOUT_EFFECT = {"data.workers", "train.save_minutes"}
+"""Settings that change no result, so that a run may go on with others."""
+
+_SHOWN = 12
+"""Differences between recipes that are written out; more are counted."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,27 @@ class RunFolder:
     def report(self) -> Path:
         return self.path / "report.html"
 
+    def check(self, recipe: Recipe, classes: tuple[str, ...]) -> None:
+        """Refuse a folder that holds another run; settings that change no result may differ.
+
+        Raises:
+            ConfigError: naming what differs.
+        """
+        if not self.recipe.exists():
+            return
+        apart = list(_differences(dump(self.read_recipe()), dump(recipe)))
+        there = self.read_classes()
+        if there != classes:
+            apart.append(f"classes: {_listed(there, classes)} there, {_listed(classes, there)} now")
+        if apart:
+            more = f"\n  and {len(apart) - _SHOWN} more" if len(apart) > _SHOWN else ""
+            listed = "".join(f"\n  {each}" for each in apart[:_SHOWN])
+            raise ConfigError(
+                f"{self.path} holds a run of another recipe; give --run another folder, or delete"
+                f" this one, to train anew, or go on with the settings of {self.recipe};"
+                f" these differ:{listed}{more}"
+            )
+
     def start(self, recipe: Recipe, classes: tuple[str, ...]) -> None:
         """Write what the run is about.
 
@@ -97,12 +126,8 @@ class RunFolder:
         Raises:
             ConfigError: if the folder holds a run of another recipe or other classes.
         """
+        self.check(recipe, classes)
         if self.recipe.exists():
-            if dump(self.read_recipe()) != dump(recipe) or self.read_classes() != classes:
-                raise ConfigError(
-                    f"{self.path} holds a run of another recipe; give --run another folder,"
-                    " or delete this one"
-                )
             return
         with written_whole(self.classes) as path:
             path.write_text(json.dumps(list(classes), ensure_ascii=False), encoding="utf-8")
@@ -135,3 +160,37 @@ class RunFolder:
             if path.exists():
                 return path
         raise UserError(f"{self.path} has no weights yet: run `untrimmed train` first")
+
+
+def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """The settings of two recipes that differ, with both values."""
+    old, new = dict(_settings(there)), dict(_settings(now))
+    for name in {**old, **new}:
+        values = [
+            json.dumps(some[name], ensure_ascii=False) if name in some else "not set"
+            for some in (old, new)
+        ]
+        if values[0] != values[1] and name not in _WITHOUT_EFFECT:
+            yield f"{name}: {values[0]} there, {values[1]} now"
+
+
+def _settings(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Each setting by its dotted name; parts of lists are told apart only if they are mappings."""
+    inner: Iterable[tuple[Any, Any]] | None = None
+    if isinstance(value, Mapping) and value:
+        inner = value.items()
+    elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+        inner = enumerate(value)
+    if inner is None:
+        yield name, value
+        return
+    for key, each in inner:
+        yield from _settings(each, f"{name}.{key}" if name else str(key))
+
+
+def _listed(classes: tuple[str, ...], others: tuple[str, ...]) -> str:
+    """How many classes there are, and the first that the others do not have there."""
+    own = next(
+        (name for place, name in enumerate(classes) if others[place : place + 1] != (name,)), None
+    )
+    return str(len(classes)) if own is None else f"{len(classes)} with {own}"

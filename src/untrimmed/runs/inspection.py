@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from untrimmed.core.annotations import Annotations
-from untrimmed.core.errors import MediaError
+from untrimmed.core.errors import MediaError, UserError
 from untrimmed.data.torch_file import READERS
 from untrimmed.recipes.data import Download, FeatureData, Splits, VideoData
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import read_annotations
 from untrimmed.runs.progress import Job, Progress
+from untrimmed.runs.weights import weights_file
 from untrimmed.sources.check import Fingerprint, Problem, VideoFacts, fingerprints, problems
 from untrimmed.sources.feature_grid import completed
 from untrimmed.sources.features import FeatureStore
@@ -50,19 +51,43 @@ class Inspection:
 
 
 def inspect(recipe: Recipe) -> Job[Inspection]:
-    """Read the annotations of a recipe and look at the file of each of its videos.
+    """Read the annotations of a recipe and look for its weights and the file of each video.
 
     Raises:
-        UserError: if the annotations cannot be read, or the folder of files is missing.
+        UserError: if the annotations cannot be read, or the folder of files is missing; that the
+            weights to start from are missing is then said, too.
     """
+    missing = _weights(recipe)
+    try:
+        annotations, found = yield from _looked_at(recipe)
+    except UserError as error:
+        if not missing:
+            raise
+        raise UserError("\n".join([str(error), *(each.message for each in missing)])) from error
+    found = sorted((*missing, *found), key=_gravity)
+    return Inspection(fingerprints(annotations), tuple(found))
+
+
+def _weights(recipe: Recipe) -> list[Problem]:
+    """That the file which the encoder starts from is not here, if so."""
+    if recipe.encoder_weights is None:
+        return []
+    try:
+        weights_file(recipe.encoder_weights)
+    except UserError as error:
+        return [Problem("no weights", "", f"encoder_weights: {error}", "error")]
+    return []
+
+
+def _looked_at(recipe: Recipe) -> Job[tuple[Annotations, list[Problem]]]:
+    """The annotations of a recipe, and what is wrong with them and the files they are of."""
     annotations = read_annotations(recipe.data)
+    splits = recipe.data.splits
     if isinstance(recipe.data, VideoData):
         media = yield from video_facts(annotations, recipe.data.media)
-        found = wrong_with(annotations, media, recipe.data.splits)
-    else:
-        others = yield from _features(annotations, recipe.data)
-        found = (*others, *wrong_with(annotations, None, recipe.data.splits))
-    return Inspection(fingerprints(annotations), tuple(sorted(found, key=_gravity)))
+        return annotations, list(wrong_with(annotations, media, splits))
+    others = yield from _features(annotations, recipe.data)
+    return annotations, [*others, *wrong_with(annotations, None, splits)]
 
 
 def video_facts(annotations: Annotations, folder: Path) -> Job[dict[str, VideoFacts | str]]:
@@ -122,11 +147,19 @@ def _gravity(problem: Problem) -> str:
 
 
 def wrong_with(
-    annotations: Annotations, media: Mapping[str, VideoFacts | str] | None, splits: Splits
+    annotations: Annotations,
+    media: Mapping[str, VideoFacts | str] | None,
+    splits: Splits,
+    *,
+    videos: Collection[str] | None = None,
 ) -> tuple[Problem, ...]:
-    """Everything that is wrong with a data set that is used in these splits, the grave first."""
+    """Everything that is wrong with a data set that is used in these splits, the grave first.
+
+    Args:
+        videos: ids of those that are used; all if not given.
+    """
     needed = [splits.train, splits.test, *filter(None, [splits.validation])]
-    found = problems(annotations, media, training=splits.train, splits=needed)
+    found = problems(annotations, media, training=splits.train, splits=needed, videos=videos)
     return tuple(sorted(found, key=_gravity))
 
 

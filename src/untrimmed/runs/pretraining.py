@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+from typing import cast
 
 import torch
+from torch import nn
 
 from untrimmed.core.errors import ConfigError
 from untrimmed.data.labelled_clips import LabelledClips
+from untrimmed.nn.protocols import Encoder
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import readable, split_of
-from untrimmed.runs.encoder_weights import start_from
+from untrimmed.runs.encoder_weights import LoadReport, start_from
 from untrimmed.runs.folder import RunFolder
-from untrimmed.runs.networks import device_here, window_shape
+from untrimmed.runs.networks import build_encoder, device_here, window_shape
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.runs.video_data import OpenVideos, open_videos
 from untrimmed.train.journal import Journal
@@ -40,16 +43,17 @@ def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenVideos | None = Non
     splits = recipe.data.splits
     names = [splits.train, *([splits.validation] if splits.validation else [])]
     data = data or open_videos(recipe, splits=names)
-    folder.start(recipe, data.annotations.classes)
 
+    folder.check(recipe, data.annotations.classes)
     torch.manual_seed(recipe.seed)
     classes = len(data.annotations.classes)
     device = device_here()
-    encoder = recipe.model.encoder.build()
-    if recipe.encoder_weights is not None:
-        report = start_from(encoder, recipe.encoder_weights)
+    if recipe.encoder_weights is None:
+        encoder = build_encoder(recipe)
+    else:
+        encoder, report = filled_encoder(recipe)
         yield Progress("encoder filled", 1, 1, {"": str(report)})
-    classifier = CellClassifier(encoder, classes=classes).to(device)
+    classifier = CellClassifier(cast(Encoder, encoder), classes=classes).to(device)
     optimizer = optimizer_for(classifier, config.optimizer)
     schedule = config.schedule
     steps = config.steps
@@ -59,6 +63,7 @@ def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenVideos | None = Non
         batch=config.batch,
         workers=data.settings.workers,
     )
+    folder.start(recipe, data.annotations.classes)
     with Journal(folder.pretraining_journal, last_step=0) as journal:
         for step in form(
             classifier.train(),
@@ -85,6 +90,17 @@ def pretrain(recipe: Recipe, folder: RunFolder, *, data: OpenVideos | None = Non
         batch=config.batch,
     )
     return balanced_accuracy(copy.deepcopy(classifier).eval(), held_out, device=device)
+
+
+def filled_encoder(recipe: Recipe) -> tuple[nn.Module, LoadReport]:
+    """The encoder of a recipe of videos with the weights that it starts from.
+
+    Raises:
+        UserError: if the weights are not here or do not fit.
+    """
+    assert recipe.encoder_weights is not None
+    encoder = build_encoder(recipe)
+    return encoder, start_from(encoder, recipe.encoder_weights)
 
 
 def _clips(recipe: Recipe, data: OpenVideos, split: str, *, stride: int) -> LabelledClips:

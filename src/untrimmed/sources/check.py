@@ -8,7 +8,7 @@ is listed here; everything else that cannot be right is found here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -36,6 +36,7 @@ Kind = Literal[
     "in two splits",
     "empty split",
     "no features",
+    "no weights",
     "grid",
     "download",
 ]
@@ -153,6 +154,7 @@ def problems(
     *,
     training: str | None = None,
     splits: Collection[str] = (),
+    videos: Collection[str] | None = None,
 ) -> list[Problem]:
     """Everything that is wrong, first about the data set, then video by video.
 
@@ -163,14 +165,17 @@ def problems(
         training: the split that is trained on, in any case of its letters; if given, every class
             must occur in it.
         splits: names of the splits that are needed, in any case of their letters.
+        videos: ids of those that are used, where not all are: only their files and actions are
+            looked at.  Classes and splits are those of all videos.
     """
+    used = annotations.videos.keys() if videos is None else videos
     found = [
         *(
             Problem("ends before it starts", f.video, f.message, "error")
             for f in annotations.faults
         ),
         *_split_problems(annotations, splits),
-        *_class_problems(annotations, training),
+        *_class_problems(annotations, training, used),
     ]
     if media is not None and annotations.videos:
         readable = [id for id in annotations.videos if isinstance(media.get(id), VideoFacts)]
@@ -178,6 +183,8 @@ def problems(
             message = f"none of the {len(annotations.videos)} videos has a file that can be read"
             found.append(Problem("no readable file", "", message, "error"))
     for video in annotations.videos.values():
+        if video.id not in used:
+            continue
         entry = None if media is None else media.get(video.id)
         if media is not None:
             found += _media_problems(video, entry)
@@ -204,9 +211,12 @@ def _split_problems(annotations: Annotations, splits: Collection[str]) -> Iterat
             yield Problem("in two splits", video.id, message, "error")
 
 
-def _class_problems(annotations: Annotations, training: str | None) -> Iterator[Problem]:
-    def labels(videos: Collection[Video]) -> set[int]:
-        return {label for video in videos for _, _, label in video.actions}
+def _class_problems(
+    annotations: Annotations, training: str | None, used: Collection[str]
+) -> Iterator[Problem]:
+    def labels(videos: Iterable[Video]) -> set[int]:
+        counted = (video.actions[~video.actions.ignored] for video in videos)
+        return {label for actions in counted for _, _, label in actions}
 
     everywhere = labels(annotations.videos.values())
     for label, name in enumerate(annotations.classes):
@@ -215,12 +225,13 @@ def _class_problems(annotations: Annotations, training: str | None) -> Iterator[
             yield Problem("class without actions", "", message, "error")
     if training is None:
         return
-    learnt = labels(
-        [v for v in annotations.videos.values() if v.split.casefold() == training.casefold()]
-    )
+    trained = [v for v in annotations.videos.values() if v.split.casefold() == training.casefold()]
+    there, learnt = labels(trained), labels(video for video in trained if video.id in used)
     for label in sorted(everywhere - learnt):
         name = annotations.classes[label]
         message = f"{name} happens, but in no video of the split {training}; add some there"
+        if label in there:
+            message = f"{name} happens in {training} only in videos that cannot be read"
         yield Problem("class without training", "", message, "error")
 
 

@@ -151,6 +151,49 @@ def test_a_broken_video_is_named_and_the_others_are_trained_on(run, data):
     assert (data / "run" / "last.safetensors").exists()
 
 
+def test_a_class_that_happens_in_validation_alone_is_remarked_and_no_fault(run, edit_annotations):
+    def only_in_validation(content):
+        videos = content["database"].values()
+        for video in videos:
+            for action in video["annotations"]:
+                action["label"] = "wave"
+            video["annotations"][0]["label"] = "jump" if video["subset"] == "validation" else "wave"
+        content["classes"] = ["wave", "jump"]
+
+    edit_annotations(only_in_validation)
+    for validation in ("null", "validation"):
+        settings = [f"data.splits.validation={validation}", "train.epochs=1", "pretrain=null"]
+        words = [word for setting in settings for word in ("--set", setting)]
+        status, _, errors = run("train", "recipe.yaml", "--run", validation, *words)
+        assert status == 0, errors
+        assert "not learnt: jump happens, but in no video of the split training" in errors
+        assert "in no video;" not in errors
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("{name: i3d_k400}", r"the weights i3d_k400 are not here: run `untrimmed weights get i3d"),
+        ("{path: mine.pth}", r"encoder_weights: \S*mine\.pth: there is no such file"),
+    ],
+)
+def test_weights_that_are_not_here_are_named_before_training(run, monkeypatch, data, weights, said):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(data / "empty"))
+    settings = ["--set", "pretrain=null", "--set", f"encoder_weights={weights}"]
+    refused(run("inspect", "recipe.yaml", *settings), r"error: encoder_weights: ", said)
+    # Both are said at once where the data are not here either.
+    settings += ["--set", "data.annotations=gone.json"]
+    refused(run("inspect", "recipe.yaml", *settings), r"gone\.json: no such", said)
+
+
+def test_a_start_that_failed_is_repeated_with_the_right_settings(run):
+    settings = ["--run", "run", "--set", "pretrain=null", "--set", "train.epochs=1"]
+    wrong = ["--set", "encoder_weights={path: none.pth}"]
+    refused(run("train", "recipe.yaml", *settings, *wrong), r"none\.pth: there is no such file")
+    _, output, errors = run("train", "recipe.yaml", *settings)
+    assert "next: untrimmed evaluate run" in output, errors
+
+
 def backwards_wave(content):
     """An action that no reader can hold."""
     video = content["database"]["training-001"]
