@@ -147,12 +147,9 @@ def through_pieces(
 
 def is_cut(x: Tensor) -> bool:
     """Whether to work on a few positions at a time: on a GPU that would be slower."""
-    return (
-        x.device.type == "cpu"
-        and x.numel() > _NUMBERS
-        and not torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
-    )
+    if torch.compiler.is_compiling():  # before sizes are asked for, which may be symbols
+        return False
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and x.numel() > _NUMBERS
 
 
 def _whole(pixels: Float[Tensor, "N 3 L H W"], patch: Sides) -> Float[Tensor, "N 3 _ _ _"]:
