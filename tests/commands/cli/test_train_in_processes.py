@@ -50,7 +50,7 @@ def in_two_processes(data, run):
         timeout=300,
         check=False,
     )
-    # The status is that of `train`, 2: a class of this tiny data set has no training video.
+    # The status is 2 where one of the videos is damaged.
     assert "next: untrimmed evaluate" in done.stdout, done.stderr[-4000:]
     return done
 
