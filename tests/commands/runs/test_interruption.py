@@ -7,6 +7,14 @@ import pytest
 from untrimmed.runs.interruption import Interruption
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """As at a terminal; where tests run in the background it is ignored from the start."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
+
+
 def numbers(*, pressed_at=()):
     """Batches 0 to 4; ctrl C is pressed while some of them are read."""
     for number in range(5):

@@ -1,6 +1,7 @@
 """What a training that is stopped keeps, and which folders and settings it may go on with."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -34,6 +35,14 @@ class Config:
         return encoder
 """
 """An encoder in which ctrl C is pressed at one of its calls in training."""
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """As at a terminal; where tests run in the background it is ignored from the start."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
 
 
 @pytest.fixture
