@@ -32,6 +32,8 @@ from untrimmed.cli import (
 from untrimmed.core.errors import UserError
 
 USER_ERROR = 2
+INTERRUPTED = 130
+"""Exit statuses; the second is what Typer makes of ctrl C."""
 
 app = typer.Typer(
     name="untrimmed",
@@ -92,6 +94,7 @@ def run() -> None:
             Text.assemble(("error: ", "bold red"), str(error))
         )
         sys.exit(USER_ERROR)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command goes on from the last save")
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            Console(stderr=True).print("stopped; the same command goes on from the last save")
+        raise

@@ -30,17 +30,20 @@ def encode_video(
     clip_frames: int,
     crop: tuple[int, int] | None = None,
     clips_at_once: int = 4,
+    first_clip: int = 0,
     device: torch.device | None = None,
     bf16: bool = False,
 ) -> Iterator[Float[Tensor, "C n"]]:
-    """Features of a video from its start on, some cells at a time, float32 on `device`.
+    """Features of a video from one of its clips on, some cells at a time, float32 on `device`.
 
-    The cells of all pieces together are those of the video: its frames by the encoder's stride,
-    rounded up.  The caller sets the encoder to evaluation; memory does not grow with the video.
+    From the first clip on, the cells of all pieces together are those of the video: its frames by
+    the encoder's stride, rounded up.  The caller sets the encoder to evaluation; memory does not
+    grow with the video.
 
     Args:
         crop: height and width of the middle that the encoder sees; all of it if not given.
         clips_at_once: clips in one call of the encoder.
+        first_clip: of the video's clips, from 0; behind the last nothing comes.
         bf16: compute in bfloat16 where PyTorch's autocast deems it safe.
 
     Raises:
@@ -54,7 +57,7 @@ def encode_video(
         fps=frames.fps, clip_frames=clip_frames, stride=stride, first_frame=0, clips=clips
     )
     device = device or torch.device("cpu")
-    for first in range(0, clips, clips_at_once):
+    for first in range(first_clip, clips, clips_at_once):
         numbers = range(first, min(first + clips_at_once, clips))
         pixels = torch.from_numpy(np.stack([read_clip(frames, grid.frames(n)) for n in numbers]))
         pixels = pixels.to(device, non_blocking=True)  # (n, 3, L, H, W)

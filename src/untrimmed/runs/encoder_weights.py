@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from untrimmed.core.config import Choice
 from untrimmed.core.errors import ConfigError, UserError
-from untrimmed.nn.names.unknown import UnknownNamesError
+from untrimmed.nn.names.unknown import UnknownNamesError, listed
 from untrimmed.recipes.weights import EncoderWeights, public_weights
 from untrimmed.runs.weight_files import read_weights
 from untrimmed.runs.weights import weights_file
@@ -53,8 +53,7 @@ class LoadReport:
             parts.append(f"{self.before} taken off the front of every name")
         for what, names in {"left out": self.left_out, "with first values": self.fresh}.items():
             if names:
-                more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-                parts.append(f"{what}: {', '.join(names[:4])}{more}")
+                parts.append(f"{what}: {listed(names, most=4)}")
         return "; ".join(parts)
 
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from untrimmed.core.annotations import Video
@@ -27,7 +26,6 @@ from untrimmed.recipes.data import Memory, VideoData
 from untrimmed.runs.dataset import Stage
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.sources.bank import Dtype, FeatureBank
-from untrimmed.sources.frames import Frames
 from untrimmed.sources.media import Media
 from untrimmed.train.device_bank import DeviceBank
 from untrimmed.train.memory import Bank, fill
@@ -95,22 +93,24 @@ class Filling:
         """Features of what can be read of a video; behind what cannot be, it goes on."""
         pieces: list[tuple[int, Tensor]] = []
         message = None
-        first_cell = 0
-        while first_cell < self.shape.cells_of(self.media(video.id).count):
+        per_clip = self.shape.clip_frames // self.shape.stride
+        first_clip = 0
+        while first_clip * per_clip < self.shape.cells_of(self.media(video.id).count):
             try:
-                for piece in self._pieces(video, first_cell):
-                    pieces.append((first_cell, piece))
-                    first_cell += piece.shape[1]
+                for piece in self._pieces(video, first_clip):
+                    pieces.append((first_clip * per_clip, piece))
+                    first_clip += CLIPS_AT_ONCE
             except MediaError as error:
                 message = message or str(error)
-                first_cell += CLIPS_AT_ONCE * (self.shape.clip_frames // self.shape.stride)
+                first_clip += CLIPS_AT_ONCE
         return _Encoded(video.id, pieces, message)
 
-    def _pieces(self, video: Video, first_cell: int) -> Iterator[Float[Tensor, "C n"]]:
+    def _pieces(self, video: Video, first_clip: int) -> Iterator[Float[Tensor, "C n"]]:
         assert self.detector.encoder is not None
         for piece in encode_video(
             self.detector.encoder,
-            _Rest(self.media(video.id), first_cell * self.shape.stride),
+            self.media(video.id),
+            first_clip=first_clip,
             clip_frames=self.shape.clip_frames,
             crop=self.settings.augment.crop,
             clips_at_once=CLIPS_AT_ONCE,
@@ -165,17 +165,3 @@ class _Encoded(NamedTuple):
     video: str
     pieces: list[tuple[int, Tensor]]
     message: str | None
-
-
-class _Rest:
-    """A video from one of its frames on (protocol `Frames`)."""
-
-    def __init__(self, frames: Frames, first_frame: int) -> None:
-        self.fps, self.size = frames.fps, frames.size
-        self.count = frames.count - first_frame
-        self.duration_s = frames.duration_s - first_frame / frames.fps
-        self._frames, self._first_frame = frames, first_frame
-
-    def read(self, numbers: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n H W 3"]:
-        """Pixels of some frames; see `Frames.read`."""
-        return self._frames.read(numbers + self._first_frame)

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -114,6 +116,21 @@ def test_ctrl_c_in_a_step_loses_nothing(recipe, tmp_path, monkeypatch):
     assert torch.load(broken.state, weights_only=True)["step"] == 6
     finish(train(often, broken))
     assert same_to_the_end(whole, broken, step=8) == 8
+
+
+def test_the_command_says_that_it_goes_on_from_the_last_save(data, tmp_path):
+    (tmp_path / "my_lab").mkdir()
+    (tmp_path / "my_lab" / "pressing.py").write_text(ENCODER)
+    settings = ["pretrain=null", "model.encoder={name: my_lab.pressing, pressed_in: 2}"]
+    # As at a terminal: a process that is started in the background does not hear ctrl C.
+    begin = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    command = [sys.executable, "-c", f"{begin} from untrimmed.cli.main import run; run()", "train"]
+    command += [str(data / "recipe.yaml"), "--run", "run"]
+    command += [part for setting in settings for part in ("--set", setting)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert "stopped; the same command goes on from the last save" in done.stderr
+    assert RunFolder(tmp_path / "run").state.exists()
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@
 Shapes: N clips; L frames; H W pixels or positions; K positions in time; C channels.  Pixels come
 as (N, 3, L, H, W), maps as (N, K, H, W, C).
 
-Without gradient on a CPU both are made a few positions in time at a time: what is between then
-stays in the cache, and new memory, which is dear to get, is asked for the result alone.
+Without gradient on a CPU both are made a few positions in time at a time, see `ops.pieces`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from untrimmed.nn.layers.windows import Sides
+from untrimmed.nn.ops.pieces import suits_pieces
 from untrimmed.nn.ops.prepared import weights_unchanged
 from untrimmed.nn.ops.products import linear
 
@@ -146,10 +146,8 @@ def through_pieces(
 
 
 def is_cut(x: Tensor) -> bool:
-    """Whether to work on a few positions at a time: on a GPU that would be slower."""
-    if torch.compiler.is_compiling():  # before sizes are asked for, which may be symbols
-        return False
-    return x.device.type == "cpu" and not torch.is_grad_enabled() and x.numel() > _NUMBERS
+    """Whether to work on a few positions in time at a time."""
+    return suits_pieces(x) and x.numel() > _NUMBERS
 
 
 def _whole(pixels: Float[Tensor, "N 3 L H W"], patch: Sides) -> Float[Tensor, "N 3 _ _ _"]:

@@ -25,6 +25,7 @@ from untrimmed.nn.layers.attention import side_by_side
 from untrimmed.nn.layers.droppath import drop_path
 from untrimmed.nn.layers.windows import Layout, Sides
 from untrimmed.nn.ops.biased_attention import attend
+from untrimmed.nn.ops.pieces import suits_pieces
 from untrimmed.nn.ops.precision import lowered
 from untrimmed.nn.ops.prepared import prepared, weights_unchanged
 from untrimmed.nn.ops.products import packed, times
@@ -204,7 +205,7 @@ class WindowBlock(nn.Module):
     ) -> Float[Tensor, "N D H W C"]:
         """Apply both branches; `keep` has a row for each, or none if nothing is left out."""
         keeps_all = keep is None or not len(keep)
-        if keeps_all and _can_be_cut(x, layout):
+        if keeps_all and suits_pieces(x) and layout.padded == layout.size:
             return self._by_pieces(x, layout)
         rows = (None, None) if keep is None or keeps_all else keep.unbind()
         if self.recompute == "block":
@@ -212,7 +213,7 @@ class WindowBlock(nn.Module):
         return self._both(x, layout, *rows)
 
     def _by_pieces(self, x: Tensor, layout: Layout) -> Tensor:
-        """What is between two layers stays in the cache, and the whole map is read once."""
+        """A few windows at a time: so the whole map is read once."""
         N, _, _, _, C = x.shape
         y = torch.empty_like(x, memory_format=torch.contiguous_format)
         biases = self.attention.bias(layout, dtype=lowered(x.new_empty(0)).dtype, by_kind=True)
@@ -243,13 +244,6 @@ class WindowBlock(nn.Module):
 
     def _thinned(self, branch: Tensor, keep: Tensor | None) -> Tensor:
         return branch if keep is None else drop_path(branch, keep=keep, rate=self.rate)
-
-
-def _can_be_cut(x: Tensor, layout: Layout) -> bool:
-    """Whether to work on a few windows at a time: on a GPU that would be slower."""
-    if torch.is_grad_enabled() or torch.compiler.is_compiling() or x.device.type != "cpu":
-        return False
-    return layout.padded == layout.size
 
 
 def _mapped(

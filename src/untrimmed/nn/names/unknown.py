@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_MOST = 8
-
 
 class UnknownNamesError(ValueError):
     """Entries of a file are none of those that a network has in its authors' files.
@@ -20,7 +18,7 @@ class UnknownNamesError(ValueError):
         self.names = tuple(names)
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], *, most: int = 8) -> str:
     """The first names, and how many more there are."""
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(names[:_MOST]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
