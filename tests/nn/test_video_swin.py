@@ -163,32 +163,52 @@ def test_a_moved_window_holds_neighbours_apart_from_those_it_keeps_apart(size):
 
 
 @pytest.mark.parametrize("moved", [False, True])
-@pytest.mark.parametrize("size", [(4, 6, 9), (2, 3, 12), (2, 3, 3)])
-def test_pieces_hold_every_window_once_with_its_kind(size, moved):
-    windows = layout(size, (2, 3, 3))
-    numbers = torch.arange(math.prod(size)).view(1, *size, 1)
-    wanted = windows.cut(numbers, moved=moved)[0, :, :, 0]
-    kinds = windows.kinds if moved else torch.zeros(1, 18, 18, dtype=torch.bool)
-    found = {}
-    for places, kind in windows.pieces(moved=moved):
-        for window in places.unflatten(0, (-1, 18)):
-            found[tuple(window.tolist())] = kinds[kind]
-    assert found.keys() == {tuple(window.tolist()) for window in wanted}
-    assert sum(len(piece.places) for piece in windows.pieces(moved=moved)) == numbers.numel()
-    for window, apart in zip(wanted, windows.apart, strict=True):
-        alike = apart if moved else torch.zeros_like(apart)
-        assert torch.equal(found[tuple(window.tolist())], alike)
+@pytest.mark.parametrize("size", [(8, 6, 9), (4, 3, 12), (4, 3, 3), (1, 6, 9), (8, 6, 2)])
+def test_boxes_hold_the_pairs_that_are_neither_in_other_windows_nor_apart(size, moved):
+    windows = layout(size, (4, 3, 3))
+    numbers = torch.arange(math.prod(size))
+    places = windows.cut(numbers.view(1, *size, 1), moved=moved)[0, :, :, 0]
+    apart = windows.apart if moved else torch.zeros_like(windows.apart)
+    wanted = torch.full((len(numbers), len(numbers)), -1)  # row of the bias table, by pair
+    for window, separated in zip(places, apart, strict=True):
+        wanted[window[:, None], window] = torch.where(separated, -1, windows.index)
+    found = torch.full_like(wanted, -1)
+    cut = windows.by_boxes(moved=moved)
+    for piece in cut.pieces:
+        for rows, kind in piece.boxes:
+            index = cut.kinds[kind]
+            for box in piece.places[rows].unflatten(0, (-1, len(index))):
+                found[box[:, None], box] = index
+    assert torch.equal(found, wanted)
 
 
-def test_a_piece_is_no_larger_than_it_may_be():
-    pieces = layout((8, 64, 64), (8, 4, 4)).pieces(moved=True)
-    assert max(len(piece.places) for piece in pieces) == 4096
-    assert sum(len(piece.places) for piece in pieces) == 8 * 64 * 64
+@pytest.mark.parametrize("moved", [False, True])
+def test_every_place_of_a_map_is_found_again_in_its_pieces(moved):
+    cut = layout((8, 16, 64), (4, 4, 4)).by_boxes(moved=moved)
+    assert len(cut.pieces) > 1
+    places = torch.cat([piece.places for piece in cut.pieces])
+    assert torch.equal(places[cut.back], torch.arange(8 * 16 * 64))
+    for piece in cut.pieces:
+        ends = [0, *(rows.stop for rows, _ in piece.boxes)]
+        assert [rows.start for rows, _ in piece.boxes] == ends[:-1]
+        assert ends[-1] == len(piece.places)
+
+
+def test_boxes_that_differ_in_their_place_alone_are_of_one_kind():
+    """Of 2 windows in time one is parted in halves, of 2 in height and in width one in 2 and 1."""
+    assert len(layout((8, 6, 6), (4, 3, 3)).by_boxes(moved=True).kinds) == 2 * 3 * 3
+
+
+def test_a_piece_is_as_large_as_it_may_be():
+    pieces = layout((8, 64, 64), (8, 4, 4)).by_boxes(moved=False).pieces
+    assert [len(piece.places) for piece in pieces] == [4096] * 8
+    pieces = layout((8, 28, 28), (4, 7, 7)).by_boxes(moved=True).pieces
+    assert len(pieces) == 2
 
 
 def test_a_map_that_is_no_whole_number_of_windows_has_no_pieces():
     with pytest.raises(ValueError, match=r"\(3, 6, 6\) is no whole number of \(2, 3, 3\)"):
-        layout((3, 6, 6), (2, 3, 3)).pieces(moved=False)
+        layout((3, 6, 6), (2, 3, 3)).by_boxes(moved=False)
 
 
 @pytest.mark.parametrize("size", [(4, 24, 24), (4, 12, 36), (6, 28, 20), (1, 7, 9)])
@@ -478,9 +498,10 @@ def test_a_term_is_built_once_outside_of_training_and_always_in_training():
         small, exact = (layout((4, 2, 6), (2, 3, 3), exact=exact) for exact in (False, True))
         assert not torch.equal(bias(small), bias(exact))
         large = layout((4, 9, 9), (2, 3, 3))
-        by_kind = attention.bias(large, dtype=torch.float32, by_kind=True)
-        assert len(by_kind) == 8
         assert len(bias(large)) == 18
+        boxes = attention.biases(large, dtype=torch.float32)
+        assert attention.biases(large, dtype=torch.float32) is boxes
+        assert {term.shape for term in boxes} >= {(2, 18, 18), (2, 1, 1)}
         attention.train()
         assert bias() is not bias()
     attention.eval()

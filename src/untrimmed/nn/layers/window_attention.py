@@ -11,19 +11,19 @@ C channels; M windows; T positions of a window; R positions that are worked on a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import product
 from math import prod
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from untrimmed.nn.layers.attention import side_by_side
 from untrimmed.nn.layers.droppath import drop_path
-from untrimmed.nn.layers.windows import Layout, Sides
+from untrimmed.nn.layers.windows import Boxes, Layout, Piece, Sides
 from untrimmed.nn.ops.biased_attention import attend
 from untrimmed.nn.ops.pieces import suits_pieces
 from untrimmed.nn.ops.precision import lowered
@@ -44,7 +44,7 @@ class WindowAttention(nn.Module):
     fused kernel, shared by all clips and not copied for each.  Without gradient in evaluation the
     term of the latest layout is kept, for as long as the table holds the same numbers (comparing
     them waits for the device).  All terms of Swin-B at 32 x 224 x 224 take 1.2 GiB in float32,
-    0.9 where windows are worked on a few at a time, by `within`; the next call in
+    0.4 where boxes are worked on a few at a time, by `within`; the next call in
     training drops them.
 
     Args:
@@ -89,16 +89,24 @@ class WindowAttention(nn.Module):
         self,
         x: Float[Tensor, "R C"],
         *,
-        bias: Float[Tensor, "1 heads T T"],
+        boxes: Sequence[Boxes],
+        biases: Sequence[Float[Tensor, "heads _ _"]],
         onto: Float[Tensor, "R C"],
     ) -> Float[Tensor, "R C"]:
-        """`onto`, and what `forward` gives for the positions of some windows that share a bias.
+        """`onto`, and what `forward` gives for the positions of some boxes of a map.
 
         Without gradient.
+
+        Args:
+            biases: of each kind of box, see `biases`.
         """
         qkv = _mapped(x, self.qkv)
-        qkv = qkv.view(1, -1, bias.shape[-1], qkv.shape[-1])  # (1, M, T, 3C)
-        return _mapped(self.mix(qkv, bias=bias).flatten(0, 2), self.projection, onto=onto)
+        mixed = []
+        for rows, kind in boxes:
+            bias = biases[kind]
+            some = qkv[rows].view(1, -1, bias.shape[-1], qkv.shape[-1])  # (1, M, t, 3C)
+            mixed.append(self.mix(some, bias=bias[None]).flatten(0, 2))
+        return _mapped(_cat(mixed), self.projection, onto=onto)
 
     def mix(
         self, qkv: Float[Tensor, "N M T QKV"], *, bias: Float[Tensor, "G heads T T"]
@@ -120,46 +128,61 @@ class WindowAttention(nn.Module):
         mixed = mixed.reshape(N * M // G, G, self.heads, T, -1)
         return side_by_side(mixed).reshape(N, M, T, -1)
 
-    def bias(
-        self, layout: Layout, *, dtype: torch.dtype, by_kind: bool = False
-    ) -> Float[Tensor, "G heads T T"]:
-        """What is added to the logits: the learned bias and, in moved windows, the separation.
+    def bias(self, layout: Layout, *, dtype: torch.dtype) -> Float[Tensor, "G heads T T"]:
+        """What is added to the logits: the learned bias and, in moved windows, the separation."""
 
-        Args:
-            by_kind: for every kind of window, not for every window.
-        """
+        def build() -> tuple[Tensor, ...]:
+            bias = self._looked_up(layout.index, dtype=dtype)[None]  # (1, heads, T, T)
+            if not (self.moved and any(layout.shift)):
+                return (bias,)
+            return (bias + SEPARATION * layout.apart[:, None].to(dtype),)  # (M, heads, T, T)
+
+        return self._perhaps_kept(build, (replace(layout), dtype, "windows"))[0]
+
+    def biases(
+        self, layout: Layout, *, dtype: torch.dtype
+    ) -> tuple[Float[Tensor, "heads _ _"], ...]:
+        """The learned bias inside of boxes of each kind; they need no separation."""
+
+        def build() -> tuple[Tensor, ...]:
+            kinds = layout.by_boxes(moved=self.moved).kinds
+            return tuple(self._looked_up(index, dtype=dtype) for index in kinds)
+
+        return self._perhaps_kept(build, (replace(layout), dtype, "boxes"))
+
+    def _looked_up(
+        self, index: Int64[Tensor, "t t"], *, dtype: torch.dtype
+    ) -> Float[Tensor, "heads t t"]:
+        # Selecting columns of the transposed table, and not rows, is several times as fast.
+        rows = self.bias_table.t().index_select(1, index.flatten())
+        return rows.to(dtype).view(self.heads, *index.shape)
+
+    def _perhaps_kept(
+        self, build: Callable[[], tuple[Tensor, ...]], wanted: _Wanted
+    ) -> tuple[Tensor, ...]:
         kept, table = self._kept, self.bias_table
         if torch.compiler.is_compiling() or table.is_meta:  # no numbers to compare
-            return self._build(layout, dtype=dtype, by_kind=by_kind)
+            return build()
         if self.training or torch.is_grad_enabled():
             self._kept = None
-            return self._build(layout, dtype=dtype, by_kind=by_kind)
-        wanted = (replace(layout), dtype, by_kind)
+            return build()
         if kept is None or not kept.serves(wanted, table=table):
-            bias = self._build(layout, dtype=dtype, by_kind=by_kind)
-            kept = self._kept = _Kept(wanted, table.clone(), bias)
-        return kept.bias
+            kept = self._kept = _Kept(wanted, table.clone(), build())
+        return kept.terms
 
-    def _build(
-        self, layout: Layout, *, dtype: torch.dtype, by_kind: bool
-    ) -> Float[Tensor, "G heads T T"]:
-        # Selecting columns of the transposed table, and not rows, is several times as fast.
-        rows = self.bias_table.t().index_select(1, layout.index.flatten())
-        bias = rows.to(dtype).view(1, self.heads, *layout.index.shape)  # (1, heads, T, T)
-        if not (self.moved and any(layout.shift)):
-            return bias
-        apart = layout.kinds if by_kind else layout.apart
-        return bias + SEPARATION * apart[:, None].to(dtype)  # (G, heads, T, T)
+
+_Wanted = tuple[Layout, torch.dtype, Literal["windows", "boxes"]]
+"""What terms of the logits are built for."""
 
 
 class _Kept(NamedTuple):
-    """A bias built earlier, and what it was built from."""
+    """Terms built earlier, and what they were built from."""
 
-    wanted: tuple[Layout, torch.dtype, bool]
+    wanted: _Wanted
     table: Tensor
-    bias: Tensor
+    terms: tuple[Tensor, ...]
 
-    def serves(self, wanted: tuple[Layout, torch.dtype, bool], *, table: Tensor) -> bool:
+    def serves(self, wanted: _Wanted, *, table: Tensor) -> bool:
         return (
             self.wanted == wanted
             and self.table.dtype == table.dtype
@@ -216,18 +239,26 @@ class WindowBlock(nn.Module):
         """A few windows at a time: so the whole map is read once."""
         N, _, _, _, C = x.shape
         y = torch.empty_like(x, memory_format=torch.contiguous_format)
-        biases = self.attention.bias(layout, dtype=lowered(x.new_empty(0)).dtype, by_kind=True)
-        pieces = layout.pieces(moved=self.attention.moved)
-        clips = zip(x.reshape(N, -1, C), y.view(N, -1, C), strict=True)
+        biases = self.attention.biases(layout, dtype=lowered(x.new_empty(0)).dtype)
+        pieces, back, _ = layout.by_boxes(moved=self.attention.moved)
         with weights_unchanged():
-            for (clip, out), (places, kind) in product(clips, pieces):
-                cells = clip.index_select(0, places)  # (R, C)
-                bias = biases[kind : kind + 1]
-                cells = self.attention.within(self.attention_norm(cells), bias=bias, onto=cells)
-                wide = _mapped(self.mlp_norm(cells), self.mlp[0], gelu=True)
-                cells = _mapped(wide, self.mlp[2], onto=cells)
-                out.index_copy_(0, places, cells)
+            for clip, out in zip(x.reshape(N, -1, C), y.view(N, -1, C), strict=True):
+                parts = [self._piece(clip, piece, biases) for piece in pieces]
+                # Selecting from all pieces is several times as fast as writing each to its places.
+                torch.index_select(_cat(parts), 0, back, out=out)
         return y
+
+    def _piece(
+        self,
+        clip: Float[Tensor, "places C"],
+        piece: Piece,
+        biases: Sequence[Float[Tensor, "heads _ _"]],
+    ) -> Float[Tensor, "R C"]:
+        cells = clip.index_select(0, piece.places)
+        normed = self.attention_norm(cells)
+        cells = self.attention.within(normed, boxes=piece.boxes, biases=biases, onto=cells)
+        wide = _mapped(self.mlp_norm(cells), self.mlp[0], gelu=True)
+        return _mapped(wide, self.mlp[2], onto=cells)
 
     def _both(
         self, x: Tensor, layout: Layout, attend: Tensor | None, transform: Tensor | None
@@ -257,6 +288,10 @@ def _mapped(
     weight = prepared(packed, prepared(lowered, layer.weight))
     bias = None if layer.bias is None else prepared(lowered, layer.bias)
     return times(lowered(x), weight, bias, gelu=gelu, onto=onto)
+
+
+def _cat(parts: list[Float[Tensor, "_ C"]]) -> Float[Tensor, "R C"]:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _called(function: Any, *inputs: Any) -> Tensor:

@@ -84,8 +84,8 @@ class Stage(nn.Module):
     def _layout(self, size: Sides, device: torch.device) -> Layout:
         """That of the latest size is kept: every call that is made again would keep its own."""
         layout = Layout(size, self.window, self.exact, device)
-        if torch.compiler.is_compiling() or torch.is_inference_mode_enabled():
-            return layout  # tables made in inference mode are of no use in training
+        if torch.compiler.is_compiling():
+            return layout
         if self._latest != layout:
             self._latest = layout
         return self._latest

@@ -63,11 +63,13 @@ def attend_in_parts(
     """
     N, H, T, D = query.shape
     query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
-    mixed, sums = torch.empty_like(query), query.new_empty(N, H, T, 1)
+    # Positions before heads in memory, as the fused kernel leaves them.
+    mixed = query.new_empty(N, T, H, D).transpose(1, 2)
     at_once = max(1, _LOGITS // T**2)
     heads = min(H, at_once)
     sequences = at_once // heads
-    room = query.new_empty(at_once, T, T)
+    room = query.new_empty(min(at_once, N * H), T, T)
+    smallest_sums, largest_sums = [], []
     for first in range(0, N, sequences):
         for head in range(0, H, heads):
             part = slice(first, first + sequences), slice(head, head + heads)
@@ -76,13 +78,16 @@ def attend_in_parts(
             logits.view(-1, *bias[part[1]].shape).copy_(bias[part[1]])
             logits.baddbmm_(q, k.mT, beta=_LOG2_E, alpha=scale * _LOG2_E)
             weights = logits.exp2_()  # several times as fast as exp
-            mixed[part] = torch.bmm(weights, v).view_as(mixed[part])
-            sums[part] = weights.sum(-1).view_as(sums[part])
-    smallest, largest = torch.aminmax(sums)
+            sums = weights.sum(-1, keepdim=True)
+            out = mixed[part]
+            torch.div(torch.bmm(weights, v).view(out.shape), sums.view(*out.shape[:3], 1), out=out)
+            smallest, largest = torch.aminmax(sums)
+            smallest_sums.append(smallest)
+            largest_sums.append(largest)
+    smallest, largest = torch.stack(smallest_sums).amin(), torch.stack(largest_sums).amax()
     if not (smallest > 1 / _LARGEST and largest < _LARGEST):  # NaN is neither
         return None
-    # Positions before heads in memory, as the fused kernel leaves them.
-    return torch.div(mixed, sums, out=query.new_empty(N, T, H, D).transpose(1, 2))
+    return mixed
 
 
 def _is_better_in_parts(query: Tensor) -> bool:
