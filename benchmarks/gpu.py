@@ -41,7 +41,7 @@ from untrimmed.data.windows import WindowShape, window_at
 from untrimmed.models import tallformer
 from untrimmed.nn.encoders import video_swin
 from untrimmed.nn.heads import anchor
-from untrimmed.nn.layers.window_attention import Recompute
+from untrimmed.nn.layers.window_block import Recompute
 from untrimmed.nn.ops.nms import nms, non_maximum_weighting, soft_nms
 from untrimmed.tensors import Clips, Padded, Targets
 from untrimmed.train.clips import ClipLessons

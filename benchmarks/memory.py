@@ -51,7 +51,7 @@ from untrimmed.data.augment import Augment
 from untrimmed.data.collate import Batch
 from untrimmed.data.sampling import clips_to_encode
 from untrimmed.data.windows import window_at
-from untrimmed.nn.layers.window_attention import Recompute
+from untrimmed.nn.layers.window_block import Recompute
 from untrimmed.tensors import Targets
 from untrimmed.train.clips import ClipLessons
 from untrimmed.train.optimizer import OptimizerConfig, optimizer_for

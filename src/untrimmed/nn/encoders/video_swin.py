@@ -23,7 +23,7 @@ from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.droppath import draw_keep, rising_rates
 from untrimmed.nn.layers.patches import ConvolutionalPatches, Patches, is_cut, through_pieces
 from untrimmed.nn.layers.pixels import normalised
-from untrimmed.nn.layers.window_attention import Recompute
+from untrimmed.nn.layers.window_block import Recompute
 from untrimmed.nn.layers.window_stage import Stage
 from untrimmed.nn.names.video_swin import rename as rename  # whoever loads weights asks for it here
 

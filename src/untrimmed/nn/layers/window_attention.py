@@ -1,12 +1,11 @@
 """Attention inside 3-D windows of a feature map, with a learned bias of relative position.
 
-`WindowAttention` mixes the positions of every window, and `WindowBlock` is the residual block
-around it.  How a map is cut into windows is in `layers.windows`, how blocks are stacked in
-`encoders.video_swin`.
+How a map is cut into windows is in `layers.windows`, the block around the attention in
+`layers.window_block`.
 
 Channels come last here.  Shapes: N clips; D H W the sides of a map in time, height and width;
-C channels; M windows; T positions of a window; R positions that are worked on at once; G biases:
-1 where all windows share it, M where each has its own.
+C channels; M windows; T positions of a window, t of a box; R positions that are worked on at once;
+G biases: 1 where all windows share it, M where each has its own.
 """
 
 from __future__ import annotations
@@ -14,24 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from untrimmed.nn.layers.attention import side_by_side
-from untrimmed.nn.layers.droppath import drop_path
-from untrimmed.nn.layers.windows import Boxes, Layout, Piece, Sides
+from untrimmed.nn.layers.windows import Boxes, Layout, Sides
 from untrimmed.nn.ops.biased_attention import attend
-from untrimmed.nn.ops.pieces import suits_pieces
-from untrimmed.nn.ops.precision import lowered
-from untrimmed.nn.ops.prepared import prepared, weights_unchanged
-from untrimmed.nn.ops.products import packed, times
-
-Recompute = Literal["none", "block", "half_block"]
-"""What is computed again in the backward pass, not kept: nothing, whole blocks, their branches."""
+from untrimmed.nn.ops.products import through
 
 SEPARATION = -100.0
 """Added to the logit of positions that are neighbours in a moved window, but not in the map."""
@@ -100,13 +91,13 @@ class WindowAttention(nn.Module):
         Args:
             biases: of each kind of box, see `biases`.
         """
-        qkv = _mapped(x, self.qkv)
+        qkv = through(self.qkv, x)
         mixed = []
         for rows, kind in boxes:
             bias = biases[kind]
-            some = qkv[rows].view(1, -1, bias.shape[-1], qkv.shape[-1])  # (1, M, t, 3C)
+            some = qkv[rows].view(1, -1, bias.shape[-1], qkv.shape[-1])  # (1, boxes, t, 3C)
             mixed.append(self.mix(some, bias=bias[None]).flatten(0, 2))
-        return _mapped(_cat(mixed), self.projection, onto=onto)
+        return through(self.projection, torch.cat(mixed), onto=onto)
 
     def mix(
         self, qkv: Float[Tensor, "N M T QKV"], *, bias: Float[Tensor, "G heads T T"]
@@ -189,117 +180,3 @@ class _Kept(NamedTuple):
             and self.table.device == table.device
             and torch.equal(self.table, table)
         )
-
-
-class WindowBlock(nn.Module):
-    """Attention in windows, then an MLP; each normalised before and added to what came in.
-
-    Args:
-        attention: of C channels.
-        channels: C.
-        hidden: channels inside the MLP.
-        rate: chance to leave out a branch, told where `keep` is given.
-        recompute: what is computed again in the backward pass.
-
-    Source: Video Swin Transformer, sec. 3.1.
-    """
-
-    def __init__(
-        self,
-        attention: WindowAttention,
-        *,
-        channels: int,
-        hidden: int,
-        rate: float,
-        recompute: Recompute,
-    ) -> None:
-        super().__init__()
-        self.rate = rate
-        self.recompute = recompute
-        self.attention_norm = nn.LayerNorm(channels)
-        self.attention = attention
-        self.mlp_norm = nn.LayerNorm(channels)
-        self.mlp = nn.Sequential(
-            nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, channels)
-        )
-
-    def forward(
-        self, x: Float[Tensor, "N D H W C"], layout: Layout, keep: Bool[Tensor, "draws N"] | None
-    ) -> Float[Tensor, "N D H W C"]:
-        """Apply both branches; `keep` has a row for each, or none if nothing is left out."""
-        keeps_all = keep is None or not len(keep)
-        if keeps_all and suits_pieces(x) and layout.padded == layout.size:
-            return self._by_pieces(x, layout)
-        rows = (None, None) if keep is None or keeps_all else keep.unbind()
-        if self.recompute == "block":
-            return _recomputed(self._both, x, layout, *rows)
-        return self._both(x, layout, *rows)
-
-    def _by_pieces(self, x: Tensor, layout: Layout) -> Tensor:
-        """A few windows at a time: so the whole map is read once."""
-        N, _, _, _, C = x.shape
-        y = torch.empty_like(x, memory_format=torch.contiguous_format)
-        biases = self.attention.biases(layout, dtype=lowered(x.new_empty(0)).dtype)
-        pieces, back, _ = layout.by_boxes(moved=self.attention.moved)
-        with weights_unchanged():
-            for clip, out in zip(x.reshape(N, -1, C), y.view(N, -1, C), strict=True):
-                parts = [self._piece(clip, piece, biases) for piece in pieces]
-                # Selecting from all pieces is several times as fast as writing each to its places.
-                torch.index_select(_cat(parts), 0, back, out=out)
-        return y
-
-    def _piece(
-        self,
-        clip: Float[Tensor, "places C"],
-        piece: Piece,
-        biases: Sequence[Float[Tensor, "heads _ _"]],
-    ) -> Float[Tensor, "R C"]:
-        cells = clip.index_select(0, piece.places)
-        normed = self.attention_norm(cells)
-        cells = self.attention.within(normed, boxes=piece.boxes, biases=biases, onto=cells)
-        wide = _mapped(self.mlp_norm(cells), self.mlp[0], gelu=True)
-        return _mapped(wide, self.mlp[2], onto=cells)
-
-    def _both(
-        self, x: Tensor, layout: Layout, attend: Tensor | None, transform: Tensor | None
-    ) -> Tensor:
-        call = _recomputed if self.recompute == "half_block" else _called
-        x = x + call(self._attention_branch, x, layout, attend)
-        return x + call(self._mlp_branch, x, transform)
-
-    def _attention_branch(self, x: Tensor, layout: Layout, keep: Tensor | None) -> Tensor:
-        return self._thinned(self.attention(self.attention_norm(x), layout), keep)
-
-    def _mlp_branch(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        return self._thinned(self.mlp(self.mlp_norm(x)), keep)
-
-    def _thinned(self, branch: Tensor, keep: Tensor | None) -> Tensor:
-        return branch if keep is None else drop_path(branch, keep=keep, rate=self.rate)
-
-
-def _mapped(
-    x: Float[Tensor, "R C"],
-    layer: Any,
-    *,
-    gelu: bool = False,
-    onto: Float[Tensor, "R D"] | None = None,
-) -> Float[Tensor, "R D"]:
-    """What a linear layer gives, see `times`; no gradient."""
-    weight = prepared(packed, prepared(lowered, layer.weight))
-    bias = None if layer.bias is None else prepared(lowered, layer.bias)
-    return times(lowered(x), weight, bias, gelu=gelu, onto=onto)
-
-
-def _cat(parts: list[Float[Tensor, "_ C"]]) -> Float[Tensor, "R C"]:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-def _called(function: Any, *inputs: Any) -> Tensor:
-    output: Tensor = function(*inputs)
-    return output
-
-
-def _recomputed(function: Any, *inputs: Any) -> Tensor:
-    """The only random thing, `keep`, is an input, so that no random state need be restored."""
-    output: Tensor = checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False)
-    return output

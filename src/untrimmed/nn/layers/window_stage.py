@@ -1,6 +1,6 @@
 """Blocks of attention in windows that work on maps of one size, one after the other.
 
-A block is in `layers.window_attention`, how stages make an encoder in `encoders.video_swin`.
+A block is in `layers.window_block`, how stages make an encoder in `encoders.video_swin`.
 
 Channels come last here.  Shapes: N clips; K H W the sides of a map in time, height and width;
 C channels.
@@ -15,7 +15,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from untrimmed.nn.layers.patches import Merging
-from untrimmed.nn.layers.window_attention import Recompute, WindowAttention, WindowBlock
+from untrimmed.nn.layers.window_attention import WindowAttention
+from untrimmed.nn.layers.window_block import Recompute, WindowBlock
 from untrimmed.nn.layers.windows import Layout, Sides
 
 

@@ -82,6 +82,19 @@ def times(
     return F.gelu(y) if gelu else y
 
 
+def through(
+    layer: Any,
+    x: Float[Tensor, "N C"],
+    *,
+    gelu: bool = False,
+    onto: Float[Tensor, "N D"] | None = None,
+) -> Float[Tensor, "N D"]:
+    """What a linear layer gives for some of many cells, see `times`; no gradient."""
+    weight = prepared(packed, prepared(lowered, layer.weight))
+    bias = None if layer.bias is None else prepared(lowered, layer.bias)
+    return times(lowered(x), weight, bias, gelu=gelu, onto=onto)
+
+
 def arranged(weight: Float[Tensor, "D C"], *, cells: int) -> Tensor:
     """The weight as `times`, and nothing else, likes it for so many cells in all."""
     return prepared(packed, weight) if cells >= _MANY else weight
