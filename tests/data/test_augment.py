@@ -1,22 +1,12 @@
 from __future__ import annotations
 
-import colorsys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from untrimmed.data.augment import (
-    Augment,
-    augment,
-    centre_crop,
-    distort,
-    draw,
-    from_hsv,
-    rotate,
-    to_hsv,
-)
+from untrimmed.data.augment import Augment, augment, centre_crop, distort, draw, rotate
 
 B, M, L, H, W = 4, 2, 3, 6, 8
 OFF = Augment(crop=None, photometric=0, rotation=0, flip=0)
@@ -171,29 +161,6 @@ def test_hue_turns_red_into_its_neighbours(hue, wanted):
 def test_channels_are_taken_from_their_places():
     out = distort(pixel(1, 2, 3), drawn(order=[2, 0, 1]))
     assert out.flatten().tolist() == [3, 1, 2]
-
-
-def test_hsv_is_that_of_the_standard_library():
-    colours = torch.randint(0, 256, (50, 3, 1, 1, 1), generator=seeded()).float()
-    colours[:4] = torch.stack([pixel(0, 0, 0), pixel(9, 9, 9), pixel(7, 7, 0), pixel(0, 7, 7)])[
-        :, 0
-    ]
-    hue, saturation, value = (part.flatten().tolist() for part in to_hsv(colours))
-    for index, colour in enumerate(colours.flatten(1).tolist()):
-        h, s, v = colorsys.rgb_to_hsv(*colour)
-        assert (hue[index], saturation[index], value[index]) == pytest.approx((360 * h, s, v))
-
-
-def test_from_hsv_undoes_to_hsv(frames):
-    pixels = frames[:, 0].float()
-    torch.testing.assert_close(from_hsv(*to_hsv(pixels)), pixels, atol=1e-3, rtol=0)
-
-
-def test_a_whole_turn_of_hue_changes_nothing(frames):
-    hue, saturation, value = to_hsv(frames[:, 0].float())
-    for turn in (-360, 360):
-        turned = from_hsv(hue + turn, saturation, value)
-        torch.testing.assert_close(turned, frames[:, 0].float(), atol=2e-2, rtol=0)
 
 
 def test_two_flips_change_nothing(frames):

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from untrimmed.nn.heads import anchor
+from untrimmed.nn.names.anchor import rename as rename_head
 from untrimmed.nn.ops.anchors import level_anchors
 from untrimmed.nn.ops.assign import assign
 from untrimmed.nn.ops.losses import diou, sigmoid_focal
@@ -300,7 +301,7 @@ def trained_head(network):
     classes = len(weights["retina_cls.bias"]) // A
     strides = [8 * 2**i for i in range(len(numbered(network, "eval/fpn")))]
     head = anchor.Config(width=width, stacked=stacked).build(channels, classes, strides)
-    missing, unexpected = head.load_state_dict(anchor.rename(weights), strict=False)
+    missing, unexpected = head.load_state_dict(rename_head(weights), strict=False)
     assert not unexpected
     assert all(key.endswith("num_batches_tracked") for key in missing)  # not in the file
     return head
@@ -336,5 +337,5 @@ def test_gradients_of_the_head_are_theirs(network):
     prefix = "eval/grad/head."
     for key in (key for key in network if key.startswith(prefix)):
         theirs = key.removeprefix(prefix)
-        (ours,) = anchor.rename({theirs: torch.empty(0)})
+        (ours,) = rename_head({theirs: torch.empty(0)})
         check(head.get_parameter(ours).grad, network[key], **GRADIENT)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from untrimmed.nn.heads import anchor
+from untrimmed.nn.names.anchor import rename as rename_head
 from untrimmed.nn.protocols import Head
 from untrimmed.tensors import Padded, Pyramid, Targets
 
@@ -306,4 +307,4 @@ def test_settings_that_make_no_sense_are_refused():
 
 def test_unknown_weights_are_refused():
     with pytest.raises(ValueError, match=r"cls_convs\.0\.conv\.scale\.extra"):
-        anchor.rename({"cls_convs.0.conv.scale.extra": torch.zeros(1)})
+        rename_head({"cls_convs.0.conv.scale.extra": torch.zeros(1)})

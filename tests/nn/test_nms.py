@@ -233,7 +233,7 @@ def test_a_crowd_thins_as_if_nothing_were_tidied_away(way, monkeypatch):
     segments, scores = crowd(300, 3, seed=2)
     scores[60:, 1] = 0  # a small class beside large ones
     tidied = way(segments, scores)
-    monkeypatch.setattr("untrimmed.nn.ops.nms._TIDY_EVERY", 10**9)
+    monkeypatch.setattr("untrimmed.nn.ops.rounds._TIDY_EVERY", 10**9)
     untouched = way(segments, scores)
     assert_same(tidied, untouched)
     assert torch.equal(tidied.origin, untouched.origin)

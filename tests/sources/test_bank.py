@@ -1,12 +1,9 @@
-"""The feature bank: overhang, precision, age, copies, and files that do not belong together."""
-
-import json
+"""The feature bank: overhang, precision, age and copies."""
 
 import numpy as np
 import pytest
 import torch
 
-from untrimmed.core.errors import FormatError
 from untrimmed.sources.bank import FeatureBank
 
 LENGTHS = {"a": 4, "b": 7, "c": 2}
@@ -217,33 +214,3 @@ def test_features_of_other_channels_are_refused(bank):
 def test_a_step_before_the_first_is_refused(bank):
     with pytest.raises(ValueError, match="step -1"):
         bank.write("a", 0, features(1), step=-1)
-
-
-def test_a_missing_bank_is_named(tmp_path):
-    with pytest.raises(FormatError, match=r"bank\.json"):
-        FeatureBank.open(tmp_path / "none")
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("version", 2, "bank.json:version: wanted a bank of version 1, got 2"),
-        ("channels", 4, r"features.npy: wanted float32 of shape \(13, 4\)"),
-        ("dtype", "float16", "features.npy: wanted float16"),
-        ("dtype", "int8", "bank.json:dtype: wanted one of float16, bfloat16, float32, got int8"),
-        ("videos", {"a": {"offset": 1, "cells": 3}}, "bank.json:videos.a: wanted 1 cell or more"),
-        ("meta", None, "bank.json:top level: there is no 'meta'"),
-    ],
-)
-def test_a_header_that_does_not_fit_is_refused(bank, name, value, message):
-    path = bank.folder / "bank.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
-    with pytest.raises(FormatError, match=message):
-        FeatureBank.open(bank.folder)
-
-
-def test_a_truncated_array_is_refused(bank):
-    path = bank.folder / "written.npy"
-    path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(FormatError, match=r"written\.npy: no array that can be mapped"):
-        FeatureBank.open(bank.folder)

@@ -38,7 +38,7 @@ def run(
     Example: `untrimmed convert a.json subtitles --to subtitles --write kind=vtt`
     """
     from untrimmed.cli.options import ended
-    from untrimmed.core.config import override
+    from untrimmed.core.settings_text import override
     from untrimmed.runs.converting import convert
 
     read_settings: dict[str, Any] = {}

@@ -70,7 +70,7 @@ def run(
     Example: `untrimmed plan i3d.npz truth.json --splits folds.json --fold first`
     """
     from untrimmed.cli.watch import watch
-    from untrimmed.core.config import override
+    from untrimmed.core.settings_text import override
     from untrimmed.runs.planning import Told, as_plain, described, plan
 
     read_settings: dict[str, Any] = {}

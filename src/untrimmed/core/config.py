@@ -1,4 +1,4 @@
-"""Settings: from YAML and mappings to frozen dataclasses, strictly, and back.
+"""Settings: from mappings to frozen dataclasses, strictly, and back.
 
 A schema is an ordinary frozen dataclass that stands beside the code it sets; its defaults are the
 only ones.  pydantic checks the types and forbids what the schema does not name.  Ours are the
@@ -7,7 +7,7 @@ mapping whose `name` is a module with a dataclass `Config`, which takes the rest
 field that is one of two dataclasses.
 
 This module knows no schema, and what a value means (a rate above 0, say) is said in the
-`__post_init__` of the dataclass, by a ValueError.
+`__post_init__` of the dataclass, by a ValueError.  Settings as text are in `core.settings_text`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
 from types import GenericAlias, ModuleType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
-from untrimmed.core.errors import ConfigError, FormatError
+from untrimmed.core.errors import ConfigError, got
 
 T = TypeVar("T")
 Place = tuple[str | int, ...]
@@ -89,7 +87,7 @@ class Choice:
 
     def _load(self, value: Any) -> Any:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"wanted a mapping with a name, as in {{name: ...}}{_got(value)}")
+            raise ConfigError(f"wanted a mapping with a name, as in {{name: ...}}{got(value)}")
         if not isinstance(value.get("name"), str):
             listed = ", ".join(self.names())
             raise ConfigError(f"missing; choose a module of {self.package}: {listed}", path="name")
@@ -165,82 +163,6 @@ def dump(value: Any) -> dict[str, Any]:
     return plain
 
 
-def to_yaml(value: Any) -> str:
-    """A dataclass as YAML text, every default spelled out, in the order of the fields."""
-    return yaml.dump(dump(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-
-
-def read_yaml(path: Path | str) -> dict[str, Any]:
-    """The mapping that a YAML file holds; an empty file holds an empty one.
-
-    Raises:
-        FormatError: if the file cannot be read, is not YAML (with the line), sets a key twice, or
-            holds something other than a mapping.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise FormatError(f"cannot be read: {error.strerror}", file=path) from error
-    except UnicodeDecodeError as error:
-        raise FormatError("wanted text in UTF-8", file=path) from error
-    try:
-        data = yaml.load(text, Loader=_Loader)  # derived from the safe one: builds no objects
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error)
-        line = None if mark is None else mark.line + 1
-        raise FormatError(f"not valid YAML: {problem}", file=path, place=line) from error
-    if not isinstance(data, dict | None):
-        raise FormatError(f"wanted a mapping of settings{_got(data)}", file=path)
-    return data or {}
-
-
-def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
-    """The same settings with one changed, as in `train.epochs=5`; the value is read as YAML.
-
-    Items of a list go by their number, as in `data.features.0.path=x`.  Mappings on the way are
-    made where they are missing or null.  Whether there is such a setting shows when the result is
-    loaded.
-
-    Raises:
-        ConfigError: if the text is not `setting=value`, or the way leads through something that is
-            neither a mapping nor a list, or behind the end of a list.
-    """
-    path, equals, text = assignment.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise ConfigError(f"wanted setting=value, as in train.epochs=5, got {assignment!r}")
-    try:
-        value = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{text!r} is not valid YAML", path=path.strip()) from error
-
-    changed: dict[str, Any] = _with(data, tuple(keys), value, depth=0)
-    return changed
-
-
-def _with(here: Any, keys: tuple[str, ...], value: Any, *, depth: int) -> Any:
-    """A copy of what stands at `keys[:depth]`, with the value at all of `keys`."""
-    if depth == len(keys):
-        return value
-    key = keys[depth]
-    if isinstance(here, list):
-        if not key.isdigit() or int(key) >= len(here):
-            raise ConfigError(
-                f"a list of {len(here)}, so it has no {key}; count from 0",
-                path=".".join(keys[:depth]),
-            )
-        return [
-            _with(item, keys, value, depth=depth + 1) if place == int(key) else item
-            for place, item in enumerate(here)
-        ]
-    if not isinstance(here, Mapping | None):
-        raise ConfigError(f"not a mapping, so it has no {key}", path=".".join(keys[:depth]))
-    inner = {} if here is None else dict(here)
-    inner[key] = _with(inner.get(key), keys, value, depth=depth + 1)
-    return inner
-
-
 def _adapter(schema: Any) -> TypeAdapter[list[Any]]:
     # pydantic takes no settings for a dataclass that is not its own, but hands those of a list
     # down to all plain dataclasses within.
@@ -268,7 +190,7 @@ def _faults(schema: type[Any], data: Any, error: ValidationError) -> dict[str, s
         kind = _kind_wanted(detail)
         if kind is not None:
             wanted.setdefault(path, []).append(kind)
-            faults[path] = f"wanted {' or '.join(wanted[path])}{_got(detail['input'])}"
+            faults[path] = f"wanted {' or '.join(wanted[path])}{got(detail['input'])}"
             continue
         match detail["type"]:
             case "missing":
@@ -282,7 +204,7 @@ def _faults(schema: type[Any], data: Any, error: ValidationError) -> dict[str, s
                 path = ".".join(filter(None, [path, inside]))
                 message = str(reason).removeprefix(f"{inside}: ")
             case _:
-                message = f"{detail['msg']}{_got(detail['input'])}"
+                message = f"{detail['msg']}{got(detail['input'])}"
         faults.setdefault(path, message)
     return faults
 
@@ -366,7 +288,7 @@ def _misplaced_truths(data: Any, plain: Any, place: Place) -> Iterator[tuple[str
             yield from _misplaced_truths(item, taken, (*place, index))
     elif isinstance(data, bool) != isinstance(plain, bool):
         wanted = "true or false" if isinstance(plain, bool) else "a number"
-        yield _dotted(place), f"wanted {wanted}{_got(data)}"
+        yield _dotted(place), f"wanted {wanted}{got(data)}"
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
@@ -374,38 +296,3 @@ def _hint(name: str, known: Sequence[str]) -> str:
     if near:
         return f"; did you mean {near[0]}?"
     return f"; there are: {', '.join(known)}" if known else ""
-
-
-def _got(value: Any) -> str:
-    words = {None: "null", True: "true", False: "false"}
-    if value is None or isinstance(value, bool):
-        return f", got {words[value]}"
-    if isinstance(value, Mapping | list | tuple):
-        return f", got a {'mapping' if isinstance(value, Mapping) else 'list'}"
-    return f", got {value!r}"
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is set twice; of two, YAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                problem = f"{key.value} is set twice"
-                raise yaml.constructor.ConstructorError(
-                    problem=problem, problem_mark=key.start_mark
-                )
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep=deep)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Lists of plain values in one line, everything else in blocks."""
-
-    def in_one_line(self, data: list[Any]) -> yaml.Node:
-        plain = not any(isinstance(item, list | dict) for item in data)
-        return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=plain)
-
-
-_Dumper.add_representer(list, _Dumper.in_one_line)

@@ -6,7 +6,9 @@ alone and exits with status 2; anything else that is raised is a defect of this 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 class UserError(Exception):
@@ -57,3 +59,13 @@ class MediaError(UserError):
     def __init__(self, message: str, *, file: Path | str) -> None:
         super().__init__(f"{file}: {message}")
         self.file = Path(file)
+
+
+def got(value: Any) -> str:
+    """The end of a message about a setting: what came, in the words of YAML."""
+    words = {None: "null", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return f", got {words[value]}"
+    if isinstance(value, Mapping | list | tuple):
+        return f", got a {'mapping' if isinstance(value, Mapping) else 'list'}"
+    return f", got {value!r}"

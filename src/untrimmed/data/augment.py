@@ -22,6 +22,8 @@ from jaxtyping import Bool, Float, Float64, Int64, Num
 from torch import Tensor
 from torch.nn import functional as F
 
+from untrimmed.data.hsv import from_hsv, to_hsv
+
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
@@ -211,38 +213,6 @@ def distort(frames: Float[Tensor, "B 3 L H W"], drawn: Draw) -> Float[Tensor, "B
     frames = frames.mul_(_wide(after, frames)).clamp_(0, 255)
     windows = torch.arange(len(frames))[:, None]
     return frames[windows, drawn.order]
-
-
-def to_hsv(frames: Float[Tensor, "B 3 L H W"]) -> tuple[Tensor, Tensor, Tensor]:
-    """Hue in degrees [0, 360], saturation [0, 1] and value [0, 255], each (B, L, H, W).
-
-    Grey has hue 0, and black saturation 0.
-    """
-    red, green, blue = frames.unbind(1)
-    value = frames.amax(1)
-    chroma = value - frames.amin(1)
-    slope = 60 / chroma.clamp(min=1e-6)
-    hue = torch.where(
-        value == red,
-        (green - blue) * slope,
-        torch.where(value == green, 120 + (blue - red) * slope, 240 + (red - green) * slope),
-    )
-    return hue.remainder_(360), chroma / value.clamp(min=1e-6), value
-
-
-def from_hsv(hue: Tensor, saturation: Tensor, value: Tensor) -> Float[Tensor, "B 3 L H W"]:
-    """The inverse of `to_hsv`; hues may lie outside of a turn.
-
-    A saturation above 1 gives values below 0, which the caller cuts.
-    """
-    chroma = saturation * value
-    sector = hue / 60
-    channels = []
-    for offset in (5, 3, 1):  # red, green, blue
-        distance = (sector + offset).remainder_(6)
-        share = torch.minimum(distance, 4 - distance).clamp_(0, 1)
-        channels.append(value - chroma * share)
-    return torch.stack(channels, 1)
 
 
 def rotate(

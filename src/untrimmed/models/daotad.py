@@ -24,6 +24,7 @@ from untrimmed.nn.detector import Detector
 from untrimmed.nn.encoders import resnet3d
 from untrimmed.nn.heads import anchor
 from untrimmed.nn.layers.conv import Conv
+from untrimmed.nn.names.anchor import rename as rename_head
 from untrimmed.nn.temporal.chain import Chain
 from untrimmed.nn.temporal.fpn import FPN
 from untrimmed.nn.temporal.strided_pyramid import StridedPyramid
@@ -102,7 +103,7 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if part == "backbone":
             names = {f"encoder.{name}": value for name in resnet3d.rename({rest: value})}
         elif part == "head":
-            names = {f"head.{name}": value for name in anchor.rename({rest: value})}
+            names = {f"head.{name}": value for name in rename_head({rest: value})}
         elif (name := _ours(key)) is not None:
             names = {name: value}
         elif _COUNT.search(key):

@@ -30,6 +30,7 @@ from untrimmed.nn.detector import Detector
 from untrimmed.nn.encoders import video_swin
 from untrimmed.nn.heads import anchor
 from untrimmed.nn.layers.normed_conv import Norm
+from untrimmed.nn.names.anchor import rename as rename_anchor_head
 from untrimmed.nn.names.refined_point import rename as rename_head
 from untrimmed.nn.temporal.chain import Chain
 from untrimmed.nn.temporal.consistency import Consistency
@@ -195,7 +196,7 @@ def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 _PARTS = (
     ("backbone.", "encoder.", video_swin.rename),
-    ("head.", "head.", anchor.rename),
+    ("head.", "head.", rename_anchor_head),
     ("coarse_pyramid_detection.", "head.head.", rename_head),
 )
 """Their prefix, ours, and what renames the rest."""

@@ -106,10 +106,12 @@ def feature_plan(
     """
     effort = effort or Effort()
     cells = cells_for(survey, rows, machine)
+    numbers = _numbers(rows, cells)
+    width = width_for(numbers, survey.facts.actions, machine, smaller=effort.smaller)
     return {
         "data": {**data, **_data(survey, rows, cells)},
-        "model": _model(survey, rows, cells, machine, effort),
-        "train": _train(survey, rows, cells, machine, effort),
+        "model": _model(survey, cells, effort, numbers=numbers, width=width),
+        "train": _train(survey, cells, machine, effort, width=width),
         "detect": {"suppression": _suppression(survey)},
     }
 
@@ -174,11 +176,7 @@ def _where(rows: FeatureRows, cells: Cells) -> str:
     )
 
 
-def _model(
-    survey: Survey, rows: FeatureRows, cells: Cells, machine: Machine, effort: Effort
-) -> Tree:
-    numbers = _numbers(rows, cells)
-    width = width_for(numbers, survey.facts.actions, machine, smaller=effort.smaller)
+def _model(survey: Survey, cells: Cells, effort: Effort, *, numbers: int, width: int) -> Tree:
     ranges = [[0.0, 4.0], *([2.0**n, 2.0 ** (n + 1)] for n in range(2, cells.levels + 1))]
     ranges[-1][1] = 10000.0
     return {
@@ -234,11 +232,7 @@ def _numbers(rows: FeatureRows, cells: Cells) -> int:
     )
 
 
-def _train(
-    survey: Survey, rows: FeatureRows, cells: Cells, machine: Machine, effort: Effort
-) -> Tree:
-    numbers = _numbers(rows, cells)
-    width = width_for(numbers, survey.facts.actions, machine, smaller=effort.smaller)
+def _train(survey: Survey, cells: Cells, machine: Machine, effort: Effort, *, width: int) -> Tree:
     videos, actions = survey.facts.videos, survey.facts.actions
     batch = batch_for(cells.window, videos)
     steps = steps_for(actions, videos=videos, batch=batch)

@@ -12,8 +12,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from untrimmed.core.config import Choice, OneOf, load, override, read_yaml
+from untrimmed.core.config import Choice, OneOf, load
 from untrimmed.core.errors import ConfigError
+from untrimmed.core.settings_text import override, read_yaml
 from untrimmed.detect import video as detect
 from untrimmed.recipes.data import FeatureData, VideoData
 from untrimmed.recipes.weights import EncoderWeights

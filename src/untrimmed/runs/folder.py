@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from untrimmed.core.config import dump, load, read_yaml, to_yaml
+from untrimmed.core.config import dump, load
 from untrimmed.core.errors import ConfigError, UserError
 from untrimmed.core.files import written_whole
+from untrimmed.core.settings_text import read_yaml, to_yaml
 from untrimmed.recipes.recipe import Recipe, from_folder
 
 _WITHOUT_EFFECT = {"data.workers", "train.save_minutes"}

@@ -23,9 +23,9 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 
-from untrimmed.core.config import read_yaml
 from untrimmed.core.errors import UserError
 from untrimmed.core.files import written_whole
+from untrimmed.core.settings_text import read_yaml
 from untrimmed.runs.downloads import answer_to, download, reason, user_cache
 from untrimmed.runs.progress import Job
 

@@ -25,7 +25,8 @@ from untrimmed.nn.detector import Detector
 from untrimmed.recipes.data import Memory, VideoData
 from untrimmed.runs.dataset import Stage
 from untrimmed.runs.progress import Job, Progress
-from untrimmed.sources.bank import Dtype, FeatureBank
+from untrimmed.sources.bank import FeatureBank
+from untrimmed.sources.bank_files import Dtype
 from untrimmed.sources.media import Media
 from untrimmed.train.device_bank import DeviceBank
 from untrimmed.train.memory import Bank, fill

@@ -3,14 +3,8 @@
 One array holds the cells of all videos, one video after the other: on disk and mapped into memory,
 or in memory alone.  It is addressed by video and cell, not by clip, so a window may start anywhere.
 Reading is what a store of features does; training also writes back what it has encoded, and the
-bank counts how old each cell is.  It neither encodes nor joins (`nn.splice`).
-
-A folder holds
-
-- `features.npy`: (N, C), the cells of all videos; bfloat16, which NumPy does not have, as its
-  bits, uint16;
-- `written.npy`: (N,) int32, the step in which each cell was last written, -1 for never;
-- `bank.json`: the version of this layout, where each video's cells are, and `meta`.
+bank counts how old each cell is.  It neither encodes nor joins (`nn.splice`), and what the files of
+a folder hold is in `sources.bank_files`.
 
 Processes may map the same folder, if all write the same in the same order, or only one writes.  A
 bank in memory belongs to one process, which writes what all have encoded.
@@ -22,33 +16,23 @@ Shapes: C channels, N cells of all videos.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, Int64, UInt16
 
-from untrimmed.core.errors import FormatError
-from untrimmed.core.files import finish_swap, folder_written_whole
-from untrimmed.sources.json_tree import Value, read_json
-
-VERSION = 1
-FEATURES, WRITTEN, HEADER = "features.npy", "written.npy", "bank.json"
-NEVER = -1
-
-Dtype = Literal["float16", "bfloat16", "float32"]
-_STORED = {"float16": "float16", "bfloat16": "uint16", "float32": "float32"}
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the cells of a video lie among all: from `offset` on, `cells` of them."""
-
-    offset: int
-    cells: int
+from untrimmed.sources.bank_files import (
+    NEVER,
+    STORED,
+    Contents,
+    Dtype,
+    Place,
+    read_contents,
+    write_contents,
+    write_empty,
+)
 
 
 class FeatureBank:
@@ -115,20 +99,13 @@ class FeatureBank:
             id: Place(end - cells, cells)
             for (id, cells), end in zip(lengths.items(), ends, strict=True)
         }
-        written = np.full(ends[-1], NEVER, np.int32)
-        shape = (ends[-1], channels)
         if folder is None:
-            features = np.zeros(shape, _STORED[dtype])
+            features = np.zeros((ends[-1], channels), STORED[dtype])
+            written = np.full(ends[-1], NEVER, np.int32)
             return cls(None, places, dtype, meta or {}, features=features, written=written)
         if folder.exists():
             raise FileExistsError(f"{folder}: there is a folder of this name already")
-        with folder_written_whole(folder) as temporary:
-            # A file of zeros takes no room on disk until it is written to.
-            np.lib.format.open_memmap(
-                temporary / FEATURES, mode="w+", dtype=_STORED[dtype], shape=shape
-            ).flush()
-            np.save(temporary / WRITTEN, written)
-            _write_header(temporary, places, channels=channels, dtype=dtype, meta=meta or {})
+        write_empty(folder, places, channels=channels, dtype=dtype, meta=meta or {})
         return cls.open(folder, writable=True)
 
     @classmethod
@@ -141,27 +118,14 @@ class FeatureBank:
         Raises:
             FormatError: if there is none, or its files do not belong together.
         """
-        finish_swap(folder)
-        header = read_json(folder / HEADER)
-        version = header.member("version")
-        if version.whole_number() != VERSION:
-            raise version.wrong(f"wanted a bank of version {VERSION}, got {version.raw}")
-        places = _places(header.member("videos"))
-        dtype = _dtype(header.member("dtype"))
-        shape = (
-            sum(place.cells for place in places.values()),
-            header.member("channels").whole_number(),
-        )
-        mode: Literal["r+", "r"] = "r+" if writable and not in_memory else "r"
-        features = _mapped(folder / FEATURES, mode, shape, _STORED[dtype])
-        written = _mapped(folder / WRITTEN, mode, shape[:1], "int32")
+        found = read_contents(folder, mode="r+" if writable and not in_memory else "r")
         return cls(
             None if in_memory else folder,
-            places,
-            dtype,
-            {name: value.raw for name, value in header.member("meta").members().items()},
-            features=np.array(features) if in_memory else features,
-            written=np.array(written) if in_memory else written,
+            found.places,
+            found.dtype,
+            found.meta,
+            features=np.array(found.features) if in_memory else found.features,
+            written=np.array(found.written) if in_memory else found.written,
         )
 
     @property
@@ -272,12 +236,9 @@ class FeatureBank:
         if self.folder is not None and folder.resolve() == self.folder.resolve():
             raise ValueError(f"{folder}: a bank cannot be copied onto itself")
         self.flush()
-        with folder_written_whole(folder) as temporary:
-            np.save(temporary / FEATURES, self.features)
-            np.save(temporary / WRITTEN, self.written)
-            _write_header(
-                temporary, self.places, channels=self.channels, dtype=self.dtype, meta=self.meta
-            )
+        write_contents(
+            folder, Contents(self.places, self.dtype, self.meta, self.features, self.written)
+        )
 
     def overlap(self, video: str, start: int, length: int) -> tuple[slice, slice]:
         """The part of a window that lies in the video: rows of the bank, and of the window.
@@ -294,25 +255,6 @@ class FeatureBank:
         end = max(min(start + length, place.cells), first)
         rows = slice(place.offset + first, place.offset + end)
         return rows, slice(first - start, end - start)
-
-
-def _write_header(
-    folder: Path,
-    places: Mapping[str, Place],
-    *,
-    channels: int,
-    dtype: Dtype,
-    meta: Mapping[str, Any],
-) -> None:
-    header = {
-        "version": VERSION,
-        "channels": channels,
-        "dtype": dtype,
-        "videos": {id: vars(place) for id, place in places.items()},
-        "meta": dict(meta),
-    }
-    text = json.dumps(header, ensure_ascii=False, allow_nan=False, indent=1)
-    (folder / HEADER).write_text(text + "\n", encoding="utf-8")
 
 
 def _stored(values: Float[np.ndarray, "n C"], dtype: Dtype) -> np.ndarray[Any, Any]:
@@ -332,36 +274,3 @@ def _float32(stored: np.ndarray[Any, Any]) -> Float32[np.ndarray, "n C"]:
     if stored.dtype != np.uint16:
         return stored.astype(np.float32)
     return (stored.astype(np.uint32) << 16).view(np.float32)
-
-
-def _dtype(value: Value) -> Dtype:
-    dtype = value.text()
-    if dtype not in _STORED:
-        raise value.wrong(f"wanted one of {', '.join(_STORED)}, got {dtype}")
-    return cast(Dtype, dtype)
-
-
-def _places(videos: Value) -> dict[str, Place]:
-    """Read from a header; the videos must follow one another without gaps."""
-    places = {}
-    offset = 0
-    for id, value in videos.members().items():
-        place = Place(value.member("offset").whole_number(), value.member("cells").whole_number())
-        if place.offset != offset or place.cells < 1:
-            raise value.wrong(f"wanted 1 cell or more from {offset} on, got {place}")
-        places[id] = place
-        offset += place.cells
-    return places
-
-
-def _mapped(path: Path, mode: Literal["r+", "r"], shape: tuple[int, ...], dtype: str) -> Any:
-    try:
-        array = np.load(path, mmap_mode=mode, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise FormatError(f"no array that can be mapped: {error}", file=path) from error
-    if array.shape != shape or array.dtype.name != dtype:
-        raise FormatError(
-            f"wanted {dtype} of shape {shape} as {HEADER} says, got {array.dtype} of {array.shape}",
-            file=path,
-        )
-    return array

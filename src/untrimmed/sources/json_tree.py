@@ -1,6 +1,6 @@
 """A JSON file whose values know their place in it, so that an error can name it.
 
-What the values should be is said by whoever reads them: `sources.formats`, `sources.bank`.
+What the values should be is said by whoever reads them: `sources.formats`, `sources.bank_files`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ P = A * sum of T_l anchors of a window, N actions.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -273,34 +273,3 @@ class _Tower(nn.Module):
 def _by_anchor(values: Float[Tensor, "B AD T"], A: int) -> Float[Tensor, "B TA D"]:
     B, AD, T = values.shape
     return values.float().reshape(B, A, AD // A, T).permute(0, 3, 1, 2).flatten(1, 2)
-
-
-def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' weights of this head under the names they have here.
-
-    Args:
-        state: by the authors' keys without their `head.`.
-
-    Raises:
-        ValueError: if a key is none of theirs.
-    """
-    renamed = {}
-    for key, tensor in state.items():
-        match key.split("."):
-            case ["cls_convs" | "reg_convs" as tower, number, "conv" | "bn" as part, name]:
-                renamed[f"{_OURS[tower]}.{_OURS[part]}.{number}.{name}"] = tensor
-            case ["retina_cls" | "retina_reg" as output, name]:
-                renamed[f"{_OURS[output]}.{name}"] = tensor
-            case _:
-                raise ValueError(f"{key} is not a weight of the authors' anchor head")
-    return renamed
-
-
-_OURS = {
-    "cls_convs": "score_tower",
-    "reg_convs": "delta_tower",
-    "conv": "convs",
-    "bn": "norms",
-    "retina_cls": "logits",
-    "retina_reg": "deltas",
-}

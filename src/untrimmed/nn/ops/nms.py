@@ -3,8 +3,8 @@
 All three work class by class: the surest candidate of a class is kept, those that overlap it are
 dropped (`nms`), lose score (`soft_nms`) or are averaged with it (`non_maximum_weighting`), and so
 on with what remains.  The classes do not see each other and are treated at once, one candidate of
-each per round; what they keep is then put in order by score.  Scores of a single class (N,) are
-suppressed regardless of class.
+each per round (`nn.ops.rounds`); what they keep is then put in order by score.  Scores of a single
+class (N,) are suppressed regardless of class.
 
 Of candidates with equal scores the first goes first, and of classes the lower; so the result is the
 same on every machine.  None of the functions has a gradient.
@@ -14,15 +14,15 @@ Shapes: N candidates, K classes, n candidates of the largest class, R rounds, M 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
-from itertools import islice
 from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from untrimmed.nn.ops.rounds import Classes, Pick, Round, Weaken, by_class, joined, rounds
 from untrimmed.nn.ops.segments import iou as iou_of
 
 
@@ -61,9 +61,9 @@ def nms(
     Source: Felzenszwalb et al., TPAMI 2010.
     """
     _check(iou=iou, threshold=threshold, limit=limit)
-    classes = _by_class(segments, scores, threshold=threshold)
-    rounds = _rounds(classes, partial(_drop, iou=iou), limit=limit)
-    return _merged(classes, (turn.pick for turn in rounds), limit=limit)
+    classes = by_class(segments, scores, threshold=threshold)
+    turns = rounds(classes, partial(_drop, iou=iou), limit=limit)
+    return _merged(classes, (turn.pick for turn in turns), limit=limit)
 
 
 @torch.no_grad()
@@ -99,13 +99,13 @@ def soft_nms(
         raise ValueError(f"a sigma of {sigma}; it must be above 0")
     if not min_score >= 0:
         raise ValueError(f"a min_score of {min_score}; it must be at least 0")
-    weaken: dict[str, _Weaken] = {
+    weaken: dict[str, Weaken] = {
         "gaussian": partial(_fade, sigma=sigma),
         "linear": partial(_shrink, iou=iou),
     }
-    classes = _by_class(segments, scores, threshold=threshold)
-    rounds = _rounds(classes, weaken[method], limit=limit, min_score=min_score)
-    return _merged(classes, (turn.pick for turn in rounds), limit=limit, min_score=min_score)
+    classes = by_class(segments, scores, threshold=threshold)
+    turns = rounds(classes, weaken[method], limit=limit, min_score=min_score)
+    return _merged(classes, (turn.pick for turn in turns), limit=limit, min_score=min_score)
 
 
 @torch.no_grad()
@@ -133,9 +133,9 @@ def non_maximum_weighting(
     with an IoU of 0.5, a threshold of 0.005 and a limit of 1200.
     """
     _check(iou=iou, threshold=threshold, limit=limit)
-    classes = _by_class(segments, scores, threshold=threshold)
-    rounds = _rounds(classes, partial(_drop, iou=iou), limit=limit)
-    return _merged(classes, map(partial(_averaged, iou=iou), rounds), limit=limit)
+    classes = by_class(segments, scores, threshold=threshold)
+    turns = rounds(classes, partial(_drop, iou=iou), limit=limit)
+    return _merged(classes, map(partial(_averaged, iou=iou), turns), limit=limit)
 
 
 @torch.no_grad()
@@ -191,13 +191,6 @@ def _check(*, iou: float, threshold: float, limit: int | None) -> None:
         raise ValueError(f"a limit of {limit}; it must be at least 1, or None to keep all")
 
 
-_Weaken = Callable[[Tensor, Tensor], Tensor]
-"""From scores and overlaps with the surest (K, n) to new scores, below 0 where dropped.
-
-The overlaps are used up.
-"""
-
-
 def _drop(scores: Tensor, overlap: Tensor, *, iou: float) -> Tensor:
     return torch.where(overlap >= iou, -1.0, scores)
 
@@ -210,115 +203,7 @@ def _shrink(scores: Tensor, overlap: Tensor, *, iou: float) -> Tensor:
     return torch.where(overlap >= iou, 1 - overlap, 1.0).mul_(scores)
 
 
-class _Classes(NamedTuple):
-    """Candidates class by class, each in the order given.
-
-    lengths: above 0, so that two without length have a union.
-    scores: -1 where there is none: behind the last of a class, or gone.
-    starts: infinite behind the last and where one was picked, so that it overlaps nothing and
-        its score stays.
-    """
-
-    starts: Float[Tensor, "K n"]
-    ends: Float[Tensor, "K n"]
-    lengths: Float[Tensor, "K n"]
-    scores: Float[Tensor, "K n"]
-    origin: Int64[Tensor, "K n"]
-
-
-class _Pick(NamedTuple):
-    """The surest of every class; a score of -1 if nothing was left of it."""
-
-    starts: Float[Tensor, "K 1"]
-    ends: Float[Tensor, "K 1"]
-    scores: Float[Tensor, "K 1"]
-    origin: Int64[Tensor, "K 1"]
-
-
-class _Round(NamedTuple):
-    """What is picked, of what, and how much that overlaps it; 1 for itself."""
-
-    pick: _Pick
-    left: _Classes
-    overlap: Float[Tensor, "K n"]
-
-
-def _by_class(
-    segments: Float[Tensor, "N 2"], scores: Float[Tensor, "N *K"], *, threshold: float
-) -> _Classes:
-    if scores.ndim == 1:
-        scores = scores[:, None]
-    likely = scores > threshold
-    counts = likely.sum(0)
-    labels, rows = likely.T.nonzero(as_tuple=True)  # class by class
-    place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[labels]
-    shape = len(counts), int(counts.max())  # (K, n)
-    origin = rows.new_zeros(shape).index_put((labels, place), rows)
-    ranked = scores.new_full(shape, -1).index_put((labels, place), scores[rows, labels])
-    starts, ends = (side[origin] for side in segments.unbind(1))
-    lengths = (ends - starts).clamp_(min=torch.finfo(ends.dtype).tiny)
-    return _Classes(starts.masked_fill(ranked < 0, torch.inf), ends, lengths, ranked, origin)
-
-
-def _rounds(
-    classes: _Classes, weaken: _Weaken, *, limit: int | None, min_score: float = 0.0
-) -> Iterator[_Round]:
-    """Take the surest of every class, weaken the others, and so on.
-
-    Ends when nothing is left.  Scores fall from round to round, so it also ends when as many as
-    the limit of all classes are better than whatever remains.  A class that has come below
-    `min_score` goes on beside the others; `_merged` leaves out what it picks then.  A round holds
-    until the next is asked for; the classes are used up.
-    """
-    left, least = classes, 0.0
-    count = classes.scores.shape[0]
-    limited = limit is not None and limit < classes.scores.numel()
-    tops, seen = classes.scores.new_empty(limit + count if limit and limited else 0), 0
-    for number in range(classes.scores.shape[1]):
-        if number and number % _TIDY_EVERY == 0:
-            left = _tidied(left, min_score=min_score)
-        top, place = left.scores.max(1, keepdim=True)  # the first of equal ones
-        if float(top.max()) < least:
-            return
-        start, end, origin = (
-            field.gather(1, place) for field in (left.starts, left.ends, left.origin)
-        )
-        overlap = _overlap(left, start, end).scatter_(1, place, 1.0)
-        yield _Round(_Pick(start, end, top, origin), left, overlap)
-        left.starts.scatter_(1, place, torch.inf)
-        left = left._replace(scores=weaken(left.scores, overlap).scatter_(1, place, -1))
-
-        if limit is not None and limited:
-            tops[seen : seen + count] = top[:, 0]
-            seen += count
-            if seen >= limit:
-                tops[:limit] = tops[:seen].topk(limit).values
-                seen, least = limit, float(tops[limit - 1])
-        least = max(least, min_score)
-
-
-_TIDY_EVERY = 16
-"""Rounds between two looks at how much is left."""
-
-
-def _tidied(left: _Classes, *, min_score: float) -> _Classes:
-    """The same in a smaller array, if a quarter of it is of no use any more."""
-    gone = left.scores < min_score
-    count = gone.shape[1] - int(gone.sum(1).min())
-    if not 0 < count <= 0.75 * gone.shape[1]:
-        return left
-    order = gone.byte().argsort(dim=1, stable=True)[:, :count]
-    return _Classes(*(field.gather(1, order) for field in left))
-
-
-def _overlap(
-    left: _Classes, start: Float[Tensor, "K 1"], end: Float[Tensor, "K 1"]
-) -> Float[Tensor, "K n"]:
-    inside = torch.minimum(left.ends, end).sub_(torch.maximum(left.starts, start)).clamp_(min=0)
-    return inside.div_((left.lengths + (end - start)).sub_(inside))
-
-
-def _averaged(turn: _Round, *, iou: float) -> _Pick:
+def _averaged(turn: Round, *, iou: float) -> Pick:
     """The surest with the mean of all that it drops in its place."""
     starts, ends, _, scores, _ = turn.left
     dropped = (turn.overlap >= iou) & (scores >= 0)
@@ -329,37 +214,14 @@ def _averaged(turn: _Round, *, iou: float) -> _Pick:
 
 
 def _merged(
-    classes: _Classes, picks: Iterable[_Pick], *, limit: int | None, min_score: float = 0.0
+    classes: Classes, picks: Iterable[Pick], *, limit: int | None, min_score: float = 0.0
 ) -> Kept:
     """What all classes keep, in one order; the first pick of a class whatever its score."""
     # Not by round but by class, so that the lower class goes first where scores are equal.
-    starts, ends, scores, origin = _joined(classes, picks)  # (K, R)
+    starts, ends, scores, origin = joined(classes, picks)  # (K, R)
     kept = scores >= min_score
     kept[:, :1] = scores[:, :1] >= 0
     labels = kept.nonzero()[:, 0]
     order = scores[kept].argsort(descending=True, stable=True)[:limit]
     segments = torch.stack([starts[kept], ends[kept]], 1)
     return Kept(segments[order], scores[kept][order], labels[order], origin[kept][order])
-
-
-def _joined(classes: _Classes, picks: Iterable[_Pick]) -> _Pick:
-    """The picks of all rounds side by side, (K, R).
-
-    A few at a time are copied to where there is room: thousands of tiny tensors that outlive the
-    large ones of their rounds tear the heap, 1.7 GB for 200,000 candidates.
-    """
-    stream, rounds = iter(picks), 0
-    together = min(64, 1 + _TORN // max(1, classes.starts.nbytes))
-    kinds = (classes.starts, classes.ends, *classes[3:])
-    buffers = [field.new_empty(len(field), 256) for field in kinds]
-    while some := list(islice(stream, together)):
-        if rounds + len(some) > buffers[0].shape[1]:
-            buffers = [torch.cat([buffer, torch.empty_like(buffer)], 1) for buffer in buffers]
-        for buffer, fields in zip(buffers, zip(*some, strict=True), strict=True):
-            torch.cat(fields, 1, out=buffer[:, rounds : rounds + len(some)])
-        rounds += len(some)
-    return _Pick(*(buffer[:, :rounds] for buffer in buffers))
-
-
-_TORN = 2**20
-"""Bytes of the heap, a few times this, that may lie torn between two copies."""

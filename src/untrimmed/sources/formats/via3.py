@@ -23,12 +23,7 @@ from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.errors import FormatError
 from untrimmed.core.files import written_whole
 from untrimmed.sources.json_tree import Value, read_json
-from untrimmed.sources.named_actions import (
-    NamedAction,
-    NamedVideo,
-    data_set,
-    video_id,
-)
+from untrimmed.sources.named_actions import NamedAction, NamedVideo, data_set, video_id
 from untrimmed.sources.text import text_of
 from untrimmed.sources.written_actions import class_name
 
