@@ -18,6 +18,7 @@ from torch import Tensor
 from untrimmed.core.clips import ClipGrid
 from untrimmed.data.augment import centre_crop
 from untrimmed.data.dataset import read_clip
+from untrimmed.nn.ops.precision import autocast
 from untrimmed.nn.protocols import Encoder
 from untrimmed.sources.frames import Frames
 
@@ -44,7 +45,7 @@ def encode_video(
         crop: height and width of the middle that the encoder sees; all of it if not given.
         clips_at_once: clips in one call of the encoder.
         first_clip: of the video's clips, from 0; behind the last nothing comes.
-        bf16: compute in bfloat16 where PyTorch's autocast deems it safe.
+        bf16: compute in bfloat16, see `nn.ops.precision`.
 
     Raises:
         MediaError: if a frame cannot be decoded.
@@ -63,7 +64,7 @@ def encode_video(
         pixels = pixels.to(device, non_blocking=True)  # (n, 3, L, H, W)
         if crop is not None:
             pixels = centre_crop(pixels, crop)
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        with autocast(device, bf16=bf16):
             features = encoder(pixels)  # (n, C, K)
         joined = features.float().transpose(0, 1).flatten(1)  # (C, nK)
         yield joined[:, : cells - first * per_clip]

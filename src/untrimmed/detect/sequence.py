@@ -16,6 +16,7 @@ from untrimmed.core.detections import Detections
 from untrimmed.core.grid import TimeGrid
 from untrimmed.detect.postprocess import Pool, Suppression
 from untrimmed.nn.detector import Detector
+from untrimmed.nn.ops.precision import autocast
 from untrimmed.tensors import Candidates, moved, pad
 
 WINDOW = 2**15
@@ -52,7 +53,7 @@ def detect_sequence(
             ones at either side; all at once if not given.
         margin: cells at the border of a window whose candidates are left to its neighbour.  What
             lies this far apart must not matter to the detector: then windows change nothing.
-        bf16: compute in bfloat16 where PyTorch's autocast deems it safe.
+        bf16: compute in bfloat16, see `nn.ops.precision`.
     """
     T = features.shape[1]
     device = device or torch.device("cpu")
@@ -67,7 +68,7 @@ def detect_sequence(
         starts = list(range(0, T - 2 * margin, step))
     for start in starts:
         part = moved(pad([features[:, start : start + window]], length=window), device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        with autocast(device, bf16=bf16):
             raw = detector.locate(part)
         first = start + margin if start > 0 else -torch.inf
         last = start + step + margin if start != starts[-1] else torch.inf

@@ -23,6 +23,7 @@ from untrimmed.data.windows import WindowShape, sliding_starts
 from untrimmed.detect.features import encode_video
 from untrimmed.detect.postprocess import Pool, Suppression
 from untrimmed.nn.detector import Detector
+from untrimmed.nn.ops.precision import autocast
 from untrimmed.sources.frames import Frames
 from untrimmed.tensors import Padded
 
@@ -113,7 +114,7 @@ def detect_video(
     for start, window in laid_windows(
         features, cells=cells, length=shape.cells, overlap=config.overlap
     ):
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        with autocast(device, bf16=bf16):
             raw = detector.locate(window)
         pool.add(detector.head.candidates(raw), grid.window(start, shape.cells))
         yield min(start + shape.cells, cells), cells

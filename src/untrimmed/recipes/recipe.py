@@ -65,7 +65,8 @@ class Train:
         clip_norm: largest norm of the gradient; null leaves it as it is.
         head_only_steps: so many first steps train everything but the encoder, from memory alone;
             without a memory none do.
-        bf16: compute in bfloat16 where autocast deems it safe.
+        bf16: compute in bfloat16 where autocast deems it safe; on a processor that has no
+            instructions for it in float32, which is quicker there.
         validate_every: epochs between scores on the validation split.
         save_minutes: after so many minutes the state is saved, for a stopped run to go on from; it
             is so anyway after each validation, at the end, and where ctrl C stops the run.  Changes

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from untrimmed.data.augment import Augment, changed, draw, margins
 from untrimmed.data.collate import Batch
 from untrimmed.nn.detector import Detector, Output, Pixels
+from untrimmed.nn.ops.precision import autocast
 from untrimmed.nn.protocols import Repeatable
 from untrimmed.tensors import Clips, moved
 from untrimmed.train.distributed import ALONE, Processes
@@ -36,7 +37,7 @@ class ClipLessons:
         head_only_steps: for so many steps from 0 no clip is encoded and the encoder is not
             trained: the bank holds all that is needed.  So it is, too, with batches without clips.
             Without a bank these are steps like any other.
-        bf16: compute in bfloat16 where autocast deems it safe; weights stay float32.
+        bf16: compute in bfloat16, see `nn.ops.precision`; weights stay float32.
         processes: that train together, each on windows of its own; all remember the same.
     """
 
@@ -53,7 +54,7 @@ class ClipLessons:
         """Losses of a batch in step `number`, from 0."""
         resting = number < self.head_only_steps or not batch.place.numel()
         head_only = resting and self.bank is not None
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+        with autocast(self.device, bf16=self.bf16):
             output = self._output(batch, head_only=head_only)
         targets = [moved(wanted, self.device) for wanted in batch.targets]
         return Lesson(

@@ -8,6 +8,7 @@ import torch
 
 from untrimmed.data.feature_dataset import FeatureBatch
 from untrimmed.nn.detector import Detector
+from untrimmed.nn.ops.precision import autocast
 from untrimmed.tensors import moved
 from untrimmed.train.loop import Lesson
 
@@ -18,7 +19,7 @@ class FeatureLessons:
 
     Args:
         detector: on `device`; its encoder, if it has one, is not used.
-        bf16: compute in bfloat16 where autocast deems it safe; weights stay float32.
+        bf16: compute in bfloat16, see `nn.ops.precision`; weights stay float32.
     """
 
     detector: Detector
@@ -28,7 +29,7 @@ class FeatureLessons:
     def __call__(self, batch: FeatureBatch) -> Lesson:
         """Losses of a batch."""
         features = moved(batch.features, self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+        with autocast(self.device, bf16=self.bf16):
             output = self.detector(features)
         targets = [moved(wanted, self.device) for wanted in batch.targets]
         losses = self.detector.head.loss(output.raw, targets)

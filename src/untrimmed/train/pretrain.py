@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from untrimmed.data.augment import Augment, augment
 from untrimmed.data.dataset import Failed
 from untrimmed.data.labelled_clips import LabelledClip, LabelledClips
+from untrimmed.nn.ops.precision import autocast
 from untrimmed.nn.protocols import Encoder
 from untrimmed.train.loop import Step
 
@@ -96,7 +97,7 @@ def form(
         for group, lr in zip(optimizer.param_groups, base_lr, strict=True):
             group["lr"] = lr * factor(number)
         frames = augment(batch.frames[:, None].to(device), config=augmentation, generator=generator)
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        with autocast(device, bf16=bf16):
             logits = classifier(frames[:, 0]).float()
         loss = cell_loss(logits, batch.shares.to(device))
         optimizer.zero_grad(set_to_none=True)
