@@ -69,17 +69,21 @@ def times(
         weight: (D, C), or what `arranged` made of it; of the dtype of `x`.
         onto: not together with `gelu`; if it is of another dtype, so is the result.
     """
-    if onto is not None:
-        if onto.dtype == x.dtype and (weight.is_mkldnn or _suits(x)):
-            sums: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, onto, weight, bias, "add")
-            return sums
+    by_onednn = weight.is_mkldnn or _suits(x)
+    if onto is not None and onto.dtype != x.dtype:
         return onto + times(x, weight, bias)
-    if weight.is_mkldnn or _suits(x):
+    if onto is not None and by_onednn:
+        sums: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, onto, weight, bias, "add")
+        return sums
+    if by_onednn:
         kind, form = ("gelu", "none") if gelu else ("none", "")
         y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, kind, [], form)
         return y
+    # In place: new memory is dear to get, a tenth of the time of Video Swin without AVX-512.
     y = F.linear(x, weight, bias)
-    return F.gelu(y) if gelu else y
+    if gelu:
+        torch.ops.aten.gelu_(y)
+    return y if onto is None else y.add_(onto)
 
 
 def through(
