@@ -5,12 +5,15 @@ Shapes: any.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 
-def autocast(device: torch.device, *, bf16: bool) -> torch.autocast:
+def autocast(device: torch.device, *, bf16: bool) -> AbstractContextManager[Any]:
     """Compute in bfloat16 within, where PyTorch deems it safe, if `bf16` and that is of use.
 
     A CPU without instructions for bfloat16 goes on in float32, which is no less exact: PyTorch's
