@@ -228,9 +228,9 @@ def test_a_crop_larger_than_the_frames_is_refused(frames):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"flip": 1.5}, "flip is a probability, got 1.5"),
+        ({"flip": 1.5}, r"flip: wanted a number in \[0, 1\], got 1\.5"),
         ({"contrast_by": (1.5, 0.5)}, "contrast_by must rise"),
-        ({"crop": (0, 4)}, "a crop of 0 x 4 pixels"),
+        ({"crop": (0, 4)}, r"crop: wanted numbers above 0, got \(0, 4\)"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

@@ -109,5 +109,5 @@ def test_windows_that_cannot_be_halved_so_often_are_refused():
 
 @pytest.mark.parametrize("setting", ["levels", "clips_at_once"])
 def test_settings_out_of_range_are_refused(setting):
-    with pytest.raises(ValueError, match=f"{setting} must be above 0"):
+    with pytest.raises(ValueError, match=f"^{setting}: wanted a number above 0"):
         afsd.Config(**{setting: 0})

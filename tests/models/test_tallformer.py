@@ -190,5 +190,5 @@ def test_settings_are_read_by_name():
 
 
 def test_a_pyramid_without_levels_is_refused():
-    with pytest.raises(ValueError, match="pyramid_levels must be above 0, got 0"):
+    with pytest.raises(ValueError, match="pyramid_levels: wanted a number above 0, got 0"):
         tallformer.Config(pyramid_levels=0)

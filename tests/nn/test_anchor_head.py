@@ -299,9 +299,9 @@ def test_a_pyramid_of_other_strides_is_refused():
 def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match=r"negative_iou <= positive_iou .* got 0\.7 and 0\.6"):
         anchor.Config(negative_iou=0.7)
-    with pytest.raises(ValueError, match=r"prior must be between 0 and 1, got 1\.0"):
+    with pytest.raises(ValueError, match=r"prior: wanted a number in \(0, 1\), got 1\.0"):
         anchor.Config(prior=1.0)
-    with pytest.raises(ValueError, match="top_k must be above 0"):
+    with pytest.raises(ValueError, match="top_k: wanted a number above 0"):
         anchor.Config(top_k=0)
 
 

@@ -404,13 +404,13 @@ def test_another_number_of_ranges_is_refused():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"top_k": 0}, "layers, width and top_k must be above 0"),
+        ({"top_k": 0}, "top_k: wanted a number above 0"),
         ({"ranges": ((4.0, 3.0),)}, r"upwards, got \(\(4\.0, 3\.0\),\)"),
-        ({"centre_radius": 0.0}, r"centre_radius must be above 0, got 0\.0"),
-        ({"loss_weight": -1.0}, r"loss_weight must be above 0, got -1\.0"),
-        ({"label_smoothing": 1.0}, r"label_smoothing must be in \[0, 1\), got 1\.0"),
-        ({"prior": 1.0}, r"prior must be between 0 and 1, got 1\.0"),
-        ({"least_length": -0.1}, "least_score and least_length must be at least 0"),
+        ({"centre_radius": 0.0}, r"centre_radius: wanted a number above 0, got 0\.0"),
+        ({"loss_weight": -1.0}, r"loss_weight: wanted a number above 0, got -1\.0"),
+        ({"label_smoothing": 1.0}, r"label_smoothing: wanted a number in \[0, 1\), got 1\.0"),
+        ({"prior": 1.0}, r"prior: wanted a number in \(0, 1\), got 1\.0"),
+        ({"least_length": -0.1}, "least_length: wanted a number at least 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):

@@ -82,7 +82,7 @@ def test_a_resolved_recipe_reads_back_as_itself(tmp_path):
 
 def test_a_rate_below_0_is_refused(tmp_path):
     (tmp_path / "r.yaml").write_text(MINIMAL)
-    with pytest.raises(ConfigError, match=r"data\.memory.*keep must be between 0 and 1"):
+    with pytest.raises(ConfigError, match=r"data\.memory\.keep: wanted a number in \[0, 1\]"):
         read_recipe(tmp_path / "r.yaml", settings=["data.memory.keep=-0.1"])
 
 

@@ -84,7 +84,7 @@ def test_a_rate_that_nobody_says_is_asked_for():
 
 @pytest.mark.parametrize("name", ["fps", "clip_frames", "step_frames", "resize"])
 def test_settings_must_be_above_0(name):
-    with pytest.raises(ValueError, match=f"{name} must be above 0 or null, got -1"):
+    with pytest.raises(ValueError, match=f"{name}: wanted a number above 0, got -1"):
         FeatureGrid(**{name: -1})
 
 
@@ -167,7 +167,7 @@ def test_joined_sets_of_other_steps_are_refused(tmp_path):
     [
         ('{"step_frame": 4}', ConfigError, r"features\.json: step_frame: no such setting"),
         ('{"fps": "fast"}', ConfigError, "fps: wanted a number"),
-        ('{"fps": 0}', ConfigError, r"features\.json: fps must be above 0"),
+        ('{"fps": 0}', ConfigError, r"features\.json: fps: wanted a number above 0"),
         ("[]", FormatError, "wanted an object in braces"),
         ("{", FormatError, "no JSON"),
     ],

@@ -113,7 +113,7 @@ def test_momentum_and_betas_reach_the_optimizer():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"lr": 0.0}, "lr must be above 0"),
+        ({"lr": 0.0}, "lr: wanted a number above 0"),
         ({"encoder_lr": -1.0}, "encoder_lr"),
         ({"weight_decay": float("nan")}, "weight_decay"),
         ({"kind": "sgd", "nesterov": True, "momentum": 0.0}, "nesterov needs a momentum"),
@@ -202,5 +202,5 @@ def test_a_step_outside_of_the_run_has_no_rate(step):
     ],
 )
 def test_a_schedule_out_of_range_is_refused(settings):
-    with pytest.raises(ValueError, match="must"):
+    with pytest.raises(ValueError, match="wanted"):
         Schedule(**settings)

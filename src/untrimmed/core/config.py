@@ -7,7 +7,8 @@ mapping whose `name` is a module with a dataclass `Config`, which takes the rest
 field that is one of two dataclasses.
 
 This module knows no schema, and what a value means (a rate above 0, say) is said in the
-`__post_init__` of the dataclass, by a ValueError.  Settings as text are in `core.settings_text`.
+`__post_init__` of the dataclass, by a ValueError (`core.bounds`).  Settings as text are in
+`core.settings_text`.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Float64, Int64, Num
 from torch import Tensor
 from torch.nn import functional as F
 
+from untrimmed.core.bounds import above_0, at_least_0, finite, shares
 from untrimmed.data.hsv import from_hsv, to_hsv
 
 
@@ -58,27 +59,15 @@ class Augment:
     flip: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.crop is not None and min(self.crop) < 1:
-            raise ValueError(f"a crop of {self.crop[0]} x {self.crop[1]} pixels")
-        for name in _PROBABILITIES:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is a probability, got {getattr(self, name)}")
+        above_0(self, "crop")
+        shares(self, "photometric", "brightness", "contrast", "saturation", "hue", "swap")
+        shares(self, "rotation", "flip")
+        at_least_0(self, "brightness_by", "hue_by", "rotation_by")
+        finite(self, "contrast_by", "saturation_by")
         for name in ("contrast_by", "saturation_by"):
             low, high = getattr(self, name)
             if not 0 <= low <= high:
                 raise ValueError(f"{name} must rise from 0 or more, got {low} to {high}")
-
-
-_PROBABILITIES = (
-    "photometric",
-    "brightness",
-    "contrast",
-    "saturation",
-    "hue",
-    "swap",
-    "rotation",
-    "flip",
-)
 
 
 class Draw(NamedTuple):

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
+from untrimmed.core.bounds import above_0, at_least_0, shares_above_0
 from untrimmed.core.detections import Detections
 from untrimmed.core.grid import TimeGrid
 from untrimmed.nn.ops.nms import Kept, nms, non_maximum_weighting, soft_nms, vote
@@ -60,6 +61,11 @@ class Suppression:
     voting: float | None = None
     least_score: float = 0.005
     most: int = 1200
+
+    def __post_init__(self) -> None:
+        shares_above_0(self, "iou", "voting")
+        above_0(self, "sigma", "most")
+        at_least_0(self, "min_score", "least_score")
 
 
 class Found(NamedTuple):

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from untrimmed.core.bounds import above_0, shares_below_1
 from untrimmed.core.detections import Detections
 from untrimmed.core.grid import TimeGrid
 from untrimmed.data.windows import WindowShape, sliding_starts
@@ -41,6 +42,10 @@ class Config:
     overlap: float = 0.25
     suppression: Suppression = field(default_factory=Suppression)
     clips_at_once: int = 4
+
+    def __post_init__(self) -> None:
+        shares_below_1(self, "overlap")
+        above_0(self, "clips_at_once")
 
 
 def laid_windows(

@@ -26,6 +26,7 @@ from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
+from untrimmed.core.bounds import above_0, at_least_0, odd, shares_below_1
 from untrimmed.core.config import Choice
 from untrimmed.nn.detector import Detector
 from untrimmed.nn.heads import point
@@ -91,6 +92,10 @@ class Config:
     blind: bool = False
 
     def __post_init__(self) -> None:
+        above_0(self, "width", "project", "heads", "scale_factor", "neck_width")
+        odd(self, "embed_kernel")
+        at_least_0(self, "embed_layers", "stem_layers", "branch_layers")
+        shares_below_1(self, "dropout", "drop_path")
         levels = 1 + self.branch_layers
         if isinstance(self.window, tuple) and len(self.window) != levels:
             raise ValueError(f"{len(self.window)} windows for {levels} levels")

@@ -23,6 +23,7 @@ from typing import Annotated, Any
 
 from torch import Tensor
 
+from untrimmed.core.bounds import above_0
 from untrimmed.core.config import Choice
 from untrimmed.nn.detector import Detector
 from untrimmed.nn.encoders import i3d
@@ -55,10 +56,7 @@ class Config:
     clips_at_once: int | None = 8
 
     def __post_init__(self) -> None:
-        if self.levels < 1:
-            raise ValueError(f"levels must be above 0, got {self.levels}")
-        if self.clips_at_once is not None and self.clips_at_once < 1:
-            raise ValueError(f"clips_at_once must be above 0 or null, got {self.clips_at_once}")
+        above_0(self, "levels", "groups", "clips_at_once")
 
     def build(self, classes: int, *, cells: int) -> Detector:
         """The detector, with first values of its own; public weights come by `rename`.

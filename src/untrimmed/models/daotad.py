@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 from torch import Tensor, nn
 
+from untrimmed.core.bounds import above_0
 from untrimmed.core.config import Choice
 from untrimmed.nn.detector import Detector
 from untrimmed.nn.encoders import resnet3d
@@ -56,10 +57,7 @@ class Config:
     clips_at_once: int | None = 4
 
     def __post_init__(self) -> None:
-        if min(self.levels, self.width, self.fpn_width) < 1:
-            raise ValueError("levels, width and fpn_width must be above 0")
-        if self.clips_at_once is not None and self.clips_at_once < 1:
-            raise ValueError(f"clips_at_once must be above 0 or null, got {self.clips_at_once}")
+        above_0(self, "levels", "width", "fpn_width", "clips_at_once")
 
     def build(self, classes: int, *, cells: int) -> Detector:  # noqa: ARG002
         """The detector, with first values of its own; public weights come by `rename`.

@@ -25,6 +25,7 @@ from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
+from untrimmed.core.bounds import above_0, at_least_0, odd, shares_below_1
 from untrimmed.core.config import Choice
 from untrimmed.nn.detector import Detector
 from untrimmed.nn.encoders import video_swin
@@ -88,10 +89,11 @@ class Config:
     clips_at_once: int | None = 8
 
     def __post_init__(self) -> None:
-        if self.clips_at_once is not None and self.clips_at_once < 1:
-            raise ValueError(f"clips_at_once must be above 0 or null, got {self.clips_at_once}")
-        if self.pyramid_levels < 1:
-            raise ValueError(f"pyramid_levels must be above 0, got {self.pyramid_levels}")
+        above_0(self, "width", "reduce", "consistency_heads", "pyramid_heads", "pyramid_levels")
+        above_0(self, "fpn_width", "groups", "clips_at_once")
+        at_least_0(self, "consistency_layers")
+        shares_below_1(self, "consistency_drop_path", "pyramid_dropout")
+        odd(self, "pyramid_kernels")
 
     def build(self, classes: int, *, cells: int) -> Detector:
         """The detector, with first values of its own; public weights come by `rename`.

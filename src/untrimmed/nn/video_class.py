@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from untrimmed.core.bounds import above_0, shares_below_1
 from untrimmed.nn.ops.losses import softmax_focal
 from untrimmed.nn.ops.processes import mean_over_all
 from untrimmed.nn.protocols import Head
@@ -44,10 +45,8 @@ class Config:
     likeliest: int = 2
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
-        if self.likeliest < 1:
-            raise ValueError(f"likeliest must be above 0, got {self.likeliest}")
+        shares_below_1(self, "dropout")
+        above_0(self, "likeliest")
 
 
 class Raw(NamedTuple):

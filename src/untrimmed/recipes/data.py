@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from untrimmed.core.bounds import above_0, at_least_0, shares, shares_above_0
 from untrimmed.core.config import OneOf
 from untrimmed.core.errors import ConfigError
 from untrimmed.core.rate import Squeezed
@@ -30,8 +31,7 @@ class Windows:
     clips: int = 15
 
     def __post_init__(self) -> None:
-        if self.fps <= 0 or self.clip_frames < 1 or self.clips < 1:
-            raise ValueError("fps, clip_frames and clips must be above 0")
+        above_0(self, "fps", "clip_frames", "clips")
 
     @property
     def shifted(self) -> bool:
@@ -59,7 +59,8 @@ class SqueezedWindows:
     shift: bool = True
 
     def __post_init__(self) -> None:
-        if self.clip_frames < 1 or self.squeeze < 1 or self.squeeze % self.clip_frames:
+        above_0(self, "squeeze", "clip_frames")
+        if self.squeeze % self.clip_frames:
             raise ValueError(
                 f"squeeze: {self.squeeze} frames are not a whole number of clips of"
                 f" {self.clip_frames}"
@@ -122,10 +123,8 @@ class Memory:
     clips: ClipChoice = "uniform"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.keep <= 1:
-            raise ValueError(f"keep must be between 0 and 1, got {self.keep}")
-        if self.refresh_every is not None and self.refresh_every < 1:
-            raise ValueError(f"refresh_every must be above 0 or null, got {self.refresh_every}")
+        shares(self, "keep")
+        above_0(self, "refresh_every")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +165,8 @@ class VideoData:
     workers: int = 0
 
     def __post_init__(self) -> None:
+        above_0(self, "size")
+        at_least_0(self, "redraws", "workers")
         crop = self.augment.crop
         if crop is not None and any(
             part > whole for part, whole in zip(crop, self.size, strict=True)
@@ -238,9 +239,8 @@ class FeatureData:
     def __post_init__(self) -> None:
         if not self.features:
             raise ValueError("features needs at least one set")
-        if self.cells < 1:
-            raise ValueError(f"cells must be above 0, got {self.cells}")
+        above_0(self, "cells")
+        shares_above_0(self, "least_share")
+        at_least_0(self, "workers")
         if self.crop is not None and not 0 < self.crop[0] <= self.crop[1] <= 1:
             raise ValueError(f"crop must be two shares in rising order, got {self.crop}")
-        if not 0 < self.least_share <= 1:
-            raise ValueError(f"least_share must be above 0 and at most 1, got {self.least_share}")

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from untrimmed.core.bounds import above_0, at_least_0, shares_above_0, shares_below_1
 from untrimmed.core.config import Choice, OneOf, load
 from untrimmed.core.errors import ConfigError
 from untrimmed.core.settings_text import override, read_yaml
@@ -37,6 +38,9 @@ class ClassScores:
     most: int | None = 200
     combine: Literal["geometric_mean", "product"] = "geometric_mean"
 
+    def __post_init__(self) -> None:
+        above_0(self, "classes", "most")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrain:
@@ -51,6 +55,9 @@ class Pretrain:
     batch: int = 16
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: Schedule = field(default_factory=Schedule)
+
+    def __post_init__(self) -> None:
+        above_0(self, "steps", "batch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +92,11 @@ class Train:
     validate_every: int = 10
     save_minutes: float = 15.0
 
+    def __post_init__(self) -> None:
+        above_0(self, "epochs", "batch", "clip_norm", "validate_every")
+        at_least_0(self, "head_only_steps", "save_minutes")
+        shares_below_1(self, "ema")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -117,6 +129,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        at_least_0(self, "seed")
+        shares_above_0(self, "tious")
         if isinstance(self.data, FeatureData) and (self.encoder_weights or self.pretrain):
             raise ValueError("encoder_weights and pretrain are of an encoder; features have none")
 

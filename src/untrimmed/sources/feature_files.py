@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from untrimmed.core.bounds import above_0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
@@ -25,8 +27,7 @@ class Stack:
     step: int
 
     def __post_init__(self) -> None:
-        if self.rows < 1 or self.step < 1:
-            raise ValueError(f"rows and step must be above 0, got {self.rows} and {self.step}")
+        above_0(self, "rows", "step")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +60,7 @@ class FeatureFiles:
     channels: int | None = None
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ValueError(f"every must be above 0, got {self.every}")
-        if self.channels is not None and self.channels < 1:
-            raise ValueError(f"channels must be above 0 or null, got {self.channels}")
+        above_0(self, "every", "channels")
         if self.columns is not None and not 0 <= self.columns[0] < self.columns[1]:
             raise ValueError(f"columns must be two numbers in rising order, got {self.columns}")
 

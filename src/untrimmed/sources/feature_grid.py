@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from untrimmed.core.annotations import Video
+from untrimmed.core.bounds import above_0
 from untrimmed.core.config import load
 from untrimmed.core.errors import ConfigError
 from untrimmed.core.files import written_whole
@@ -48,10 +49,7 @@ class FeatureGrid:
     resize: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("fps", "clip_frames", "step_frames", "resize"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"{name} must be above 0 or null, got {value}")
+        above_0(self, "fps", "clip_frames", "step_frames", "resize")
 
     def grid_of(self, video: Video, rows: int) -> TimeGrid:
         """Where the cells of a video lie; after resizing if there is any.

@@ -14,6 +14,8 @@ from typing import Any, Literal
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from untrimmed.core.bounds import above_0, at_least_0, shares, shares_below_1, shares_between
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
@@ -40,12 +42,9 @@ class OptimizerConfig:
     betas: tuple[float, float] = (0.9, 0.999)
 
     def __post_init__(self) -> None:
-        if not self.lr > 0:
-            raise ValueError(f"lr must be above 0, got {self.lr}")
-        if self.encoder_lr is not None and not self.encoder_lr >= 0:
-            raise ValueError(f"encoder_lr must be at least 0, got {self.encoder_lr}")
-        if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
+        above_0(self, "lr")
+        at_least_0(self, "encoder_lr", "weight_decay")
+        shares_below_1(self, "momentum", "betas")
         if self.nesterov and not self.momentum > 0:
             raise ValueError("nesterov needs a momentum above 0")
 
@@ -139,16 +138,12 @@ class Schedule:
     stairs: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.warmup_from <= 1 or not 0 <= self.floor <= 1:
-            raise ValueError("warmup_from and floor are shares: they must lie in [0, 1]")
-        if self.warmup_steps < 0 or self.warmup_epochs < 0:
-            raise ValueError("warmup_steps and warmup_epochs must be at least 0")
+        shares(self, "warmup_from", "floor")
+        at_least_0(self, "warmup_steps", "warmup_epochs")
+        above_0(self, "cycles", "gamma", "stairs")
+        shares_between(self, "milestones")
         if self.warmup_steps and self.warmup_epochs:
             raise ValueError("give warmup_steps or warmup_epochs, not both")
-        if self.cycles < 1 or (self.stairs is not None and self.stairs < 1):
-            raise ValueError("cycles and stairs must be at least 1")
-        if not all(0 < milestone < 1 for milestone in self.milestones):
-            raise ValueError(f"milestones must lie between 0 and 1, got {self.milestones}")
 
     def factor(self, step: int, *, steps: int, epochs: float | None = None) -> float:
         """Share of the learning rate in a step, in [0, 1].

@@ -24,6 +24,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from untrimmed.core.bounds import at_least_0
 from untrimmed.core.errors import ConfigError
 
 _GROUP = 8
@@ -53,8 +54,7 @@ class Config:
                 f"wanted at least two positive multiples of {_GROUP}, got {self.channels}",
                 path="channels",
             )
-        if self.blocks < 0:
-            raise ConfigError(f"wanted 0 or more, got {self.blocks}", path="blocks")
+        at_least_0(self, "blocks")
 
     def build(self) -> Conv3d:
         """The encoder with weights drawn at random."""

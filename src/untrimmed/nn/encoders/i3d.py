@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from untrimmed.core.bounds import above_0, finite
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.fixed_norm import FixedNorm
 from untrimmed.nn.layers.padding import ceil_padded
@@ -59,9 +60,8 @@ class Config:
             raise ConfigError(
                 f"wanted a multiple of {_GROUPS} above 0, got {self.projection}", path="projection"
             )
-        for name, numbers in {"map_size": self.map_size, "std": self.std}.items():
-            if min(numbers) <= 0:
-                raise ConfigError(f"wanted numbers above 0, got {numbers}", path=name)
+        above_0(self, "map_size", "std")
+        finite(self, "mean")
 
     def build(self) -> I3D:
         """The encoder, with random weights."""

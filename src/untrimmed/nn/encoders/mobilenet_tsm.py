@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from untrimmed.core.bounds import above_0, finite
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.padding import ceil_padded
 from untrimmed.nn.layers.pixels import normalised
@@ -79,16 +80,12 @@ class Config:
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
     def __post_init__(self) -> None:
-        if self.width <= 0:
-            raise ConfigError(f"wanted a number above 0, got {self.width}", path="width")
-        if self.stride < 1:
-            raise ConfigError(f"wanted a number above 0, got {self.stride}", path="stride")
+        above_0(self, "width", "stride", "std")
+        finite(self, "mean")
         if not 1 <= self.seen <= self.stride:
             raise ConfigError(f"wanted 1 to {self.stride}, got {self.seen}", path="seen")
         if not 0 <= self.shift <= 0.5:
             raise ConfigError(f"wanted a share in [0, 0.5], got {self.shift}", path="shift")
-        if min(self.std) <= 0:
-            raise ConfigError(f"wanted numbers above 0, got {self.std}", path="std")
 
     def build(self) -> MobileNetTSM:
         """The encoder, with random weights."""

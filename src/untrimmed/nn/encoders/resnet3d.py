@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from untrimmed.core.bounds import above_0, finite
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.fixed_norm import FixedNorm
 from untrimmed.nn.layers.pixels import normalised
@@ -61,8 +62,8 @@ class Config:
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
     def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ConfigError(f"wanted a number above 0, got {self.width}", path="width")
+        above_0(self, "width", "std")
+        finite(self, "mean")
         if len(self.temporal) != 4 or not all(self.temporal):
             raise ConfigError(
                 f"wanted four stages with at least a block, got {self.temporal}", path="temporal"
@@ -72,8 +73,6 @@ class Config:
                 f"wanted 0 to {len(self.temporal)} stages, got {self.frozen_stages}",
                 path="frozen_stages",
             )
-        if min(self.std) <= 0:
-            raise ConfigError(f"wanted numbers above 0, got {self.std}", path="std")
 
     def build(self) -> ResNet3d:
         """The encoder, with random weights."""

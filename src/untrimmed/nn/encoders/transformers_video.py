@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from untrimmed.core.bounds import above_0, finite
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.pixels import normalised
 
@@ -67,8 +68,8 @@ class Config:
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
     def __post_init__(self) -> None:
-        if min(self.std) <= 0:
-            raise ConfigError(f"wanted numbers above 0, got {self.std}", path="std")
+        above_0(self, "std")
+        finite(self, "mean")
 
     def build(self) -> TransformersVideo:
         """The encoder, with random weights.

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
+from untrimmed.core.bounds import above_0, finite
 from untrimmed.core.errors import ConfigError
 from untrimmed.nn.layers.droppath import draw_keep, rising_rates
 from untrimmed.nn.layers.patches import ConvolutionalPatches, Patches, is_cut, through_pieces
@@ -106,10 +107,8 @@ class Config:
                     f"the {embed << stage} channels of stage {stage} do not divide into {count}",
                     path="heads",
                 )
-        positive = {"window": self.window, "patch": self.patch, "std": self.std}
-        for name, numbers in {**positive, "mlp_ratio": (self.mlp_ratio,)}.items():
-            if min(numbers) <= 0:
-                raise ConfigError(f"wanted numbers above 0, got {numbers}", path=name)
+        above_0(self, "window", "patch", "mlp_ratio", "qk_scale", "std")
+        finite(self, "mean")
         if not 0 <= rate < 1:
             raise ConfigError(f"wanted a rate in [0, 1), got {rate}", path="drop_path")
         if not 0 <= (self.frozen_stages or 0) <= len(depths):

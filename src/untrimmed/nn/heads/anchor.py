@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from untrimmed.core.bounds import above_0, at_least_0, shares, shares_between
 from untrimmed.nn.layers.conv import Conv
 from untrimmed.nn.layers.norm import BatchNorm
 from untrimmed.nn.ops.anchors import level_anchors
@@ -66,15 +67,15 @@ class Config:
     top_k: int = 1000
 
     def __post_init__(self) -> None:
-        if min(self.stacked, self.width, self.scales, self.top_k) < 1:
-            raise ValueError("stacked, width, scales and top_k must be above 0")
+        above_0(self, "stacked", "width", "scales", "base_scale", "delta_clamp", "top_k")
+        at_least_0(self, "gamma")
+        shares(self, "alpha")
+        shares_between(self, "prior")
         if not 0 < self.negative_iou <= self.positive_iou <= 1:
             raise ValueError(
                 "0 < negative_iou <= positive_iou <= 1 must hold,"
                 f" got {self.negative_iou} and {self.positive_iou}"
             )
-        if not 0 < self.prior < 1:
-            raise ValueError(f"prior must be between 0 and 1, got {self.prior}")
 
     def build(self, channels: int, classes: int, strides: Sequence[int]) -> AnchorHead:
         """A head for a pyramid of levels with `channels` channels and these strides."""

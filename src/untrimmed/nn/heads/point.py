@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from untrimmed.core.bounds import above_0, at_least_0, odd, shares_below_1, shares_between
 from untrimmed.nn.layers.conv import Conv
 from untrimmed.nn.layers.pieces import by_pieces
 from untrimmed.nn.layers.row import Row
@@ -77,20 +78,13 @@ class Config:
     least_length: float = 0.05
 
     def __post_init__(self) -> None:
-        if min(self.layers, self.width, self.top_k) < 1:
-            raise ValueError("layers, width and top_k must be above 0")
+        above_0(self, "layers", "width", "centre_radius", "loss_weight", "positives", "top_k")
+        odd(self, "kernel")
+        shares_below_1(self, "label_smoothing")
+        shares_between(self, "prior")
+        at_least_0(self, "least_score", "least_length")
         if not all(0 <= nearest <= farthest for nearest, farthest in self.ranges):
             raise ValueError(f"ranges must go from at least 0 upwards, got {self.ranges}")
-        for name in ("centre_radius", "loss_weight", "positives"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be above 0, got {value}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be in [0, 1), got {self.label_smoothing}")
-        if not 0 < self.prior < 1:
-            raise ValueError(f"prior must be between 0 and 1, got {self.prior}")
-        if min(self.least_score, self.least_length) < 0:
-            raise ValueError("least_score and least_length must be at least 0")
 
     def build(self, channels: int, classes: int, strides: Sequence[int]) -> PointHead:
         """A head for a pyramid of levels with `channels` channels and these strides.

@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from untrimmed.core.bounds import above_0, at_least_0, shares, shares_above_0
 from untrimmed.nn.layers.boundary_branch import BoundaryBranch
 from untrimmed.nn.layers.conv import Conv
 from untrimmed.nn.layers.normed_conv import NormedConv
@@ -84,14 +85,12 @@ class Config:
     quality_moves: bool = True
 
     def __post_init__(self) -> None:
-        if min(self.stacked, self.groups, self.steps) < 1:
-            raise ValueError("stacked, groups and steps must be above 0")
-        if not self.unit > 0 or (self.most is not None and not self.most > 0):
-            raise ValueError(f"unit and most must be above 0, got {self.unit} and {self.most}")
+        above_0(self, "stacked", "groups", "steps", "unit", "most")
+        shares_above_0(self, "refined_iou")
+        at_least_0(self, "gamma", "boundary_weight")
+        shares(self, "alpha")
         if not all(0 <= near < far for near, far in self.ranges):
             raise ValueError(f"ranges must go from at least 0 upwards, got {self.ranges}")
-        if not 0 < self.refined_iou <= 1 or not 0 <= self.alpha <= 1:
-            raise ValueError("refined_iou must be in (0, 1], alpha in [0, 1]")
 
     def build(self, channels: int, classes: int, strides: Sequence[int]) -> RefinedPointHead:
         """A head for a pyramid of levels with `channels` channels and these strides.
