@@ -158,9 +158,46 @@ def test_a_duration_differs_beyond_half_a_second_and_one_percent(stated_s, file_
 @pytest.mark.parametrize("twin", ["V", "v_v"])
 def test_one_video_under_two_ids_in_two_splits_is_an_error(twin):
     other = video((1, 2, 0), id=twin, split="test")
-    assert found(annotations(video((3, 5, 0)), other)) == [("in two splits", twin, "error")]
+    assert found(annotations(video((3, 5, 0)), other)) == [("in two splits", "v", "error")]
     same = video((1, 2, 0), id=twin, split="Train")
     assert found(annotations(video((3, 5, 0)), same)) == []
+
+
+NEEDED = {"training": "TRAIN", "splits": ["TRAIN", "Val", "test"]}
+REST = [video((1, 2, 0), id=split, split=split) for split in ("train", "val", "test")]
+"""A video of each split that is needed, of which none is another."""
+
+
+def test_a_video_that_is_trained_on_and_scored_is_named_once_with_all_its_splits():
+    twins = [
+        video((1, 2, 0), id="V_x", split="test"),
+        video((1, 2, 0), id="X", split="val"),
+        video((1, 2, 0), id="x", split="Train"),
+    ]
+    (problem,) = problems(annotations(*twins, *REST), None, **NEEDED)
+    assert (problem.kind, problem.video, problem.severity) == ("in two splits", "x", "error")
+    assert problem.message == (
+        "it is in the split Train, and as V_x in test and as X in val: what is trained on must not"
+        " be scored; take it out of all splits but one"
+    )
+
+
+@pytest.mark.parametrize("split", ["", "extra"])
+def test_a_split_that_is_not_used_may_hold_any_video(split):
+    twins = [video((1, 2, 0), id="x", split=split), video((1, 2, 0), id="X", split="test")]
+    assert found(annotations(*twins, *REST), **NEEDED) == []
+
+
+def test_a_video_that_cannot_be_trained_on_may_be_scored():
+    twins = [video((1, 2, 0), id="x"), video((1, 2, 0), id="X", split="test")]
+    data = annotations(*twins, *REST)
+    assert found(data, videos={"train", "X"}, **NEEDED) == []
+    assert found(data, videos={"train", "x"}, **NEEDED) == [("in two splits", "x", "error")]
+
+
+def test_a_video_that_is_scored_twice_is_a_warning():
+    twins = [video((1, 2, 0), id="x", split="val"), video((1, 2, 0), id="X", split="test")]
+    assert found(annotations(*twins, *REST), **NEEDED) == [("in two splits", "x", "warning")]
 
 
 def test_a_split_without_videos_is_an_error_that_names_those_there_are():

@@ -9,7 +9,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from untrimmed.core.errors import FormatError
-from untrimmed.train.journal import Journal, read
+from untrimmed.train.journal import Journal, erase, read
 
 
 class Failed(NamedTuple):
@@ -125,3 +125,15 @@ def test_without_tensorboard_there_is_only_the_file(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     write(tmp_path / "journal.jsonl", 1, tensorboard=True)
     assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]
+
+
+def test_an_erased_journal_is_gone_with_what_tensorboard_got_of_it(tmp_path):
+    first, second = (tmp_path / name for name in ("first.jsonl", "second.jsonl"))
+    for path in (first, second):
+        write(path, 1, tensorboard=True)
+    erase(first)
+    assert {path.name for path in tmp_path.iterdir()} == {"second.jsonl", "tensorboard"}
+    assert [path.name for path in (tmp_path / "tensorboard").iterdir()] == ["second"]
+    erase(second)
+    assert not list(tmp_path.iterdir())
+    erase(second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from untrimmed.cli import (
     weights,
 )
 from untrimmed.core.errors import UserError
+from untrimmed.runs.termination import TERMINATED, heed_sigterm
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -84,9 +86,11 @@ def options(
 def run() -> None:
     """Run the command; an error that the user can mend is one message and exit status 2.
 
-    A recipe may name modules of the working folder; installed ones come first.
+    SIGTERM ends it as ctrl C does, with exit status 143.  A recipe may name modules of the working
+    folder; installed ones come first.
     """
     sys.path.append(str(Path.cwd()))
+    heed_sigterm()
     try:
         app()
     except UserError as error:
@@ -95,6 +99,7 @@ def run() -> None:
         )
         sys.exit(USER_ERROR)
     except SystemExit as ended:
-        if ended.code == INTERRUPTED:
+        is_first = os.environ.get("RANK", "0") == "0"  # of those of torchrun, which prints for all
+        if ended.code in (INTERRUPTED, TERMINATED) and is_first:
             Console(stderr=True).print("stopped; the same command goes on from the last save")
         raise

@@ -138,7 +138,10 @@ def with_splits(annotations: Annotations, root: Value, *, fold: str | None) -> A
             if id not in annotations.videos:
                 raise each.wrong(f"the annotations have no video {id}")
             if id in split_by_id:
-                raise each.wrong(f"{id} is in {split_by_id[id]} already")
+                raise each.wrong(
+                    f"{id} is in the split {split_by_id[id]} already, and now in {name}; take it"
+                    " out of one of the two"
+                )
             split_by_id[id] = name
     videos = {
         id: replace(video, split=split_by_id.get(id, ""))

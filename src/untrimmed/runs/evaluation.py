@@ -15,7 +15,7 @@ from untrimmed.core.annotations import Annotations, Video
 from untrimmed.core.detections import Detections
 from untrimmed.core.errors import ConfigError, MediaError
 from untrimmed.core.files import written_whole
-from untrimmed.detect.classify import classified, read_class_scores
+from untrimmed.detect.classify import classified
 from untrimmed.metrics import protocols
 from untrimmed.metrics.average_precision import Scores, precision_recall
 from untrimmed.metrics.recall import TopRecall
@@ -23,6 +23,7 @@ from untrimmed.nn.detector import Detector
 from untrimmed.recipes.recipe import ClassScores, Recipe
 from untrimmed.report.charts import NamedCurve
 from untrimmed.report.html import Report, VideoEntry, write_report
+from untrimmed.runs.class_scores import check_class_scores, class_scores_of
 from untrimmed.runs.dataset import OpenData, readable, split_of
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.networks import classes_itself, device_here, own_classes, unclassified
@@ -72,18 +73,16 @@ def detect_all(
         FormatError: if they cannot be read.
     """
     classes = recipe.class_scores
-    names = data.annotations.classes
-    shown = None if classes is None else read_class_scores(classes.file, classes=names)
+    shown = class_scores_of(recipe, data.annotations)
     if classes is not None:
         detector = unclassified(detector)
     found: dict[str, Detections] = {}
     for number, video in enumerate(videos, start=1):
         try:
             some = data.detect(detector, video, device=device)
-            if classes is not None and shown is not None:
+            if classes is not None:
                 if video.id not in shown:
                     raise MediaError(f"no class scores of the video {video.id}", file=classes.file)
-                _check_classes(len(shown[video.id]), data.annotations)
                 some = classified(
                     some,
                     shown[video.id],
@@ -98,12 +97,18 @@ def detect_all(
     return found
 
 
-def _check_classes(count: int, annotations: Annotations) -> None:
-    if count != len(annotations.classes):
-        raise ConfigError(
-            f"scores of {count} classes, but annotations of {len(annotations.classes)}",
-            path="class_scores.file",
-        )
+def check_scoring(recipe: Recipe, annotations: Annotations) -> None:
+    """Refuse a recipe that says not how to score, or could not score its validation split.
+
+    Raises:
+        ConfigError: if there is no such protocol, or class scores are of other classes or videos.
+        FormatError: if class scores cannot be read.
+    """
+    _rules(recipe)
+    name = recipe.data.splits.validation
+    if name is not None:
+        truth = split_of(annotations, name, setting="data.splits.validation")
+        check_class_scores(recipe, truth, name=name)
 
 
 def score(recipe: Recipe, truth: Annotations, found: dict[str, Detections]) -> Scores:

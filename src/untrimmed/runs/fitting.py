@@ -22,6 +22,7 @@ from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.interruption import Interruption
 from untrimmed.runs.progress import Job, Progress
 from untrimmed.runs.thresholds import keep
+from untrimmed.runs.unread import Unread
 from untrimmed.train.distributed import Processes
 from untrimmed.train.journal import Journal
 from untrimmed.train.loop import Step, fit
@@ -69,10 +70,12 @@ def fitted(training: Training, lessons: Lessons) -> Job[None]:
     """Train from where the folder's state stands to the end.
 
     The state is saved after each validation and at the end, whenever `train.save_minutes` have
-    passed, and where ctrl C ends it.
+    passed, and where ctrl C or SIGTERM ends it; not before a step learnt from its batch.
 
     Raises:
-        KeyboardInterrupt: once everything is saved, if ctrl C came in a step.
+        UserError: if no batch of the whole training could be read.
+        KeyboardInterrupt: if ctrl C came; once everything is saved, if that was in a step.
+        SystemExit: the same, if SIGTERM came to a command.
     """
     recipe, config, detector = training.recipe, training.recipe.train, training.detector
     count, processes, state = len(training.videos), training.processes, training.state
@@ -87,10 +90,11 @@ def fitted(training: Training, lessons: Lessons) -> Job[None]:
         )
     )
     validated_every = max(1, steps_of(count, batch=config.batch, epochs=config.validate_every))
-    interruption = Interruption(is_heeded=processes.count == 1)
+    interruption = Interruption(processes)
+    unread = Unread("windows", is_learnt=state.step > 0)  # for nothing else is saved
     detector.train()
     saved_step, saved_at = state.step, time.monotonic()
-    with ExitStack() as stack:
+    with interruption.held(), ExitStack() as stack:
         journal = None
         if processes.is_first:
             journal = stack.enter_context(Journal(training.folder.journal, last_step=state.step))
@@ -104,27 +108,32 @@ def fitted(training: Training, lessons: Lessons) -> Job[None]:
             clip_norm=config.clip_norm,
             processes=processes,
         )
-        for step in interruption.steps(taken):
+        for step in taken:
             state.step = step.number
+            unread.note(step)
             training.data.failed.update(dict(step.failed))
             if state.averaged is not None:
                 state.averaged.update(detector)
             if journal is not None:
                 journal.write(step)
             yield Progress("train", step.number, steps, _facts(step, training))
-            yield from lessons.renew(step.number)
-            is_looked_at = step.number % validated_every == 0 or step.number == steps
-            if is_looked_at:
-                yield from _validated(training)
-                detector.train()
+            is_due = step.number % validated_every == 0 or step.number == steps
+            is_looked_at = is_due and unread.is_learnt
+            with interruption.let_go():
+                yield from lessons.renew(step.number)
+                if is_looked_at:
+                    yield from _validated(training)
+                    detector.train()
             # No process goes on before the first does, so that nobody writes what it copies.
-            if is_looked_at or time.monotonic() - saved_at >= 60 * config.save_minutes:
+            is_late = time.monotonic() - saved_at >= 60 * config.save_minutes
+            if is_looked_at or (is_late and unread.is_learnt):
                 _save(training, lessons)
                 saved_step, saved_at = step.number, time.monotonic()
-    if interruption.asked:
-        if saved_step < state.step:
+        if interruption.agreed() and saved_step < state.step and unread.is_learnt:
             _save(training, lessons)
-        raise KeyboardInterrupt
+        processes.gathered(None)  # it is saved, so that each may end
+    interruption.end()
+    unread.refuse(steps=steps, batch=config.batch)
 
 
 def _validated(training: Training) -> Job[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,11 @@ from untrimmed.recipes.recipe import Recipe, from_folder
 
 _WITHOUT_EFFECT = {"data.workers", "train.save_minutes"}
 """Settings that change no result, so that a run may go on with others."""
+
+_BEHIND_ENCODER = re.compile(
+    r"train\.(?!bf16)|detect\.|model\.(?!name|encoder)|data\.memory|class_scores|protocol|tious"
+)
+"""Beginnings of settings that change nothing in an encoder which is formed before."""
 
 _SHOWN = 12
 """Differences between recipes that are written out; more are counted."""
@@ -101,12 +107,19 @@ class RunFolder:
     def check(self, recipe: Recipe, classes: tuple[str, ...]) -> None:
         """Refuse a folder that holds another run; settings that change no result may differ.
 
+        If there is but an encoder in it, such are all that do not change the encoder.
+
         Raises:
             ConfigError: naming what differs.
         """
         if not self.recipe.exists():
             return
-        apart = list(_differences(dump(self.read_recipe()), dump(recipe)))
+        alone = self._holds_encoder_alone
+        apart = [
+            f"{name}: {values}"
+            for name, values in _differences(dump(self.read_recipe()), dump(recipe))
+            if name not in _WITHOUT_EFFECT and not (alone and _BEHIND_ENCODER.match(name))
+        ]
         there = self.read_classes()
         if there != classes:
             apart.append(f"classes: {_listed(there, classes)} there, {_listed(classes, there)} now")
@@ -122,18 +135,25 @@ class RunFolder:
     def start(self, recipe: Recipe, classes: tuple[str, ...]) -> None:
         """Write what the run is about.
 
-        A folder that already holds the same run is left as it is, to be resumed.
+        A folder that already holds the same run is left as it is, to be resumed; one with but an
+        encoder is begun anew with that.
 
         Raises:
             ConfigError: if the folder holds a run of another recipe or other classes.
         """
         self.check(recipe, classes)
-        if self.recipe.exists():
+        if self.recipe.exists() and not self._holds_encoder_alone:
             return
         with written_whole(self.classes) as path:
             path.write_text(json.dumps(list(classes), ensure_ascii=False), encoding="utf-8")
         with written_whole(self.recipe) as path:
             path.write_text(to_yaml(recipe), encoding="utf-8")
+
+    @property
+    def _holds_encoder_alone(self) -> bool:
+        """Whether an encoder is there, and nothing of a training."""
+        others = (self.journal, self.bank, self.state, self.last, self.best, self.bundled)
+        return self.encoder.exists() and not any(each.exists() for each in others)
 
     def read_recipe(self) -> Recipe:
         """The resolved recipe; relative paths in it, as a bundle has them, mean beside it.
@@ -147,7 +167,13 @@ class RunFolder:
         return from_folder(recipe, self.path.absolute())
 
     def read_classes(self) -> tuple[str, ...]:
-        """Names of the classes, by label."""
+        """Names of the classes, by label.
+
+        Raises:
+            UserError: if this is no folder of a run.
+        """
+        if not self.classes.exists():
+            raise UserError(f"{self.path} is no folder of a run: it has no {self.classes.name}")
         return tuple(json.loads(self.classes.read_text(encoding="utf-8")))
 
     @property
@@ -163,16 +189,16 @@ class RunFolder:
         raise UserError(f"{self.path} has no weights yet: run `untrimmed train` first")
 
 
-def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """The settings of two recipes that differ, with both values."""
+def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The settings of two recipes that differ, with both values in words."""
     old, new = dict(_settings(there)), dict(_settings(now))
     for name in {**old, **new}:
         values = [
             json.dumps(some[name], ensure_ascii=False) if name in some else "not set"
             for some in (old, new)
         ]
-        if values[0] != values[1] and name not in _WITHOUT_EFFECT:
-            yield f"{name}: {values[0]} there, {values[1]} now"
+        if values[0] != values[1]:
+            yield name, f"{values[0]} there, {values[1]} now"
 
 
 def _settings(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

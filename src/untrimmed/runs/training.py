@@ -8,15 +8,18 @@ first alone writes, and all detect what is scored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from untrimmed.core.annotations import Video
 from untrimmed.core.errors import UserError
 from untrimmed.nn.detector import Detector
 from untrimmed.recipes.recipe import Recipe
 from untrimmed.runs.dataset import OpenData, Stage, readable, split_of
+from untrimmed.runs.evaluation import check_scoring
 from untrimmed.runs.fitting import Training, fitted, steps_in
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.inspection import wrong_with
@@ -24,6 +27,7 @@ from untrimmed.runs.networks import device_here
 from untrimmed.runs.opening import open_data
 from untrimmed.runs.pretraining import filled_encoder, pretrain
 from untrimmed.runs.progress import Job, Progress
+from untrimmed.runs.undoing import undone_if_it_fails
 from untrimmed.runs.video_data import OpenVideos
 from untrimmed.sources.check import Problem
 from untrimmed.train.distributed import Processes, joined
@@ -54,7 +58,9 @@ def train(
 ) -> Job[Trained]:
     """Train as the recipe says, into the folder; resume what is there.
 
-    The folder is begun once all that the training starts from is there and fits together.
+    The folder is begun once all that the training starts from is there and fits together.  If it
+    fails even so before the first step is done, the folder is as it was before
+    (`runs.undoing`).
 
     Args:
         encoder_weights: start from these instead of forming the encoder.
@@ -63,6 +69,7 @@ def train(
         UserError: if the data or the weights cannot be read, settings do not fit each other, or
             the folder holds another run.
         KeyboardInterrupt: once the state is saved, if ctrl C came in a step.
+        SystemExit: once the state is saved, if SIGTERM came in a step of a command.
     """
     with joined() as processes:
         return (yield from _trained(recipe, folder, encoder_weights, processes))
@@ -84,15 +91,31 @@ def _trained(
     train_split = split_of(data.annotations, splits.train, setting="data.splits.train")
     videos = readable(data, train_split)
     steps_in(recipe, len(videos), processes)  # refused here, before anything is written
+    check_scoring(recipe, data.annotations)
     detector = data.build()
     if encoder_weights is not None:
         _load_encoder(detector, encoder_weights)
-    if processes.is_first:
-        yield from _begun(recipe, folder, data, forms_encoder=encoder_weights is None)
-    processes.gathered(None)  # the folder is begun
+    with undone_if_it_fails(folder) if processes.is_first else nullcontext():
+        if processes.is_first:
+            yield from _begun(recipe, folder, data, forms_encoder=encoder_weights is None)
+        processes.gathered(None)  # the folder is begun
+        if encoder_weights is None and folder.encoder.exists():
+            _load_encoder(detector, folder.encoder)
+        training, stage = _as_it_stands(recipe, folder, data, videos, detector, processes)
+        lessons = yield from data.lessons(detector, videos, at=stage)
+        yield from fitted(training, lessons)
+    return Trained(training.state.best, data.failed, wrong, unlearnt)
 
-    if encoder_weights is None and folder.encoder.exists():
-        _load_encoder(detector, folder.encoder)
+
+def _as_it_stands(
+    recipe: Recipe,
+    folder: RunFolder,
+    data: OpenData,
+    videos: list[Video],
+    detector: Detector,
+    processes: Processes,
+) -> tuple[Training, Stage]:
+    """The training where it was last saved, or before its first step."""
     device = device_here()
     detector.to(device)
     generator = torch.Generator().manual_seed(recipe.seed)
@@ -100,11 +123,8 @@ def _trained(
     if folder.state.exists():
         state.load(folder.state)
     processes.seed_apart(recipe.seed, state.step)
-    training = Training(recipe, folder, data, videos, detector, device, state, processes)
     stage = Stage(folder, state.step, generator, device, processes)
-    lessons = yield from data.lessons(detector, videos, at=stage)
-    yield from fitted(training, lessons)
-    return Trained(training.state.best, data.failed, wrong, unlearnt)
+    return Training(recipe, folder, data, videos, detector, device, state, processes), stage
 
 
 def _begun(recipe: Recipe, folder: RunFolder, data: OpenData, *, forms_encoder: bool) -> Job[None]:
@@ -142,9 +162,13 @@ def _wrong_annotations(
         for id in data.annotations.videos
         if (id in facts if facts is not None else id not in data.failed)
     }
-    splits = replace(recipe.data.splits, test=recipe.data.splits.train)
-    found = wrong_with(data.annotations, facts, splits, videos=used)
-    grave = [problem for problem in found if problem.severity == "error"]
+    found = wrong_with(data.annotations, facts, recipe.data.splits, videos=used)
+    grave = [
+        problem
+        for problem in found
+        # A test split may come later; the others are there, or they would not have been opened.
+        if problem.severity == "error" and problem.kind != "empty split"
+    ]
     unlearnt = tuple(problem for problem in grave if problem.kind == "class without training")
     return tuple(problem for problem in grave if problem not in unlearnt), unlearnt
 

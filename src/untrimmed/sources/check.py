@@ -17,6 +17,7 @@ from jaxtyping import Float64
 
 from untrimmed.core.actions import SAME_S, Actions
 from untrimmed.core.annotations import Annotations, Video
+from untrimmed.sources.twins import twins
 
 TOLERANCE_S = 0.5
 """Times that differ by no more are the same: players, containers and annotators round."""
@@ -164,9 +165,10 @@ def problems(
             are held against the duration of the file where it is known.
         training: the split that is trained on, in any case of its letters; if given, every class
             must occur in it.
-        splits: names of the splits that are needed, in any case of their letters.
+        splits: names of the splits that are needed, in any case of their letters.  No recording
+            may be trained on in one and scored in another, nor be in any two if none is named.
         videos: ids of those that are used, where not all are: only their files and actions are
-            looked at.  Classes and splits are those of all videos.
+            looked at, and only they are trained on.  Classes and splits are those of all videos.
     """
     used = annotations.videos.keys() if videos is None else videos
     found = [
@@ -175,6 +177,12 @@ def problems(
             for f in annotations.faults
         ),
         *_split_problems(annotations, splits),
+        *(
+            Problem(
+                "in two splits", t.video.id, t.message, "error" if t.is_trained_on else "warning"
+            )
+            for t in twins(annotations, training=training, splits=splits, used=used)
+        ),
         *_class_problems(annotations, training, used),
     ]
     if media is not None and annotations.videos:
@@ -200,15 +208,6 @@ def _split_problems(annotations: Annotations, splits: Collection[str]) -> Iterat
             names = ", ".join(filter(None, annotations.splits)) or "none"
             message = f"the split {split} has no videos; there are the splits: {names}"
             yield Problem("empty split", "", message, "error")
-    first: dict[str, Video] = {}
-    for video in annotations.videos.values():
-        twin = first.setdefault(video.id.casefold().removeprefix("v_"), video)
-        if twin.split.casefold() != video.split.casefold():
-            message = (
-                f"{video.id} is in the split {video.split or 'without a name'}, and {twin.id} in"
-                f" {twin.split or 'that without a name'}: what is trained on must not be scored"
-            )
-            yield Problem("in two splits", video.id, message, "error")
 
 
 def _class_problems(

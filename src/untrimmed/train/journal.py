@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import TracebackType
@@ -45,8 +47,7 @@ class Journal:
         if path.exists():
             _cut(path, math.inf if last_step is None else last_step)
         self._file = path.open("a", encoding="utf-8")
-        folder = path.parent / "tensorboard" / path.stem
-        self._board = _board(folder, last_step=last_step) if tensorboard else None
+        self._board = _board(_board_folder(path), last_step=last_step) if tensorboard else None
 
     def write(self, record: DataclassInstance | Mapping[str, Any]) -> None:
         """Append a record; numbers that are not finite become null.
@@ -103,6 +104,19 @@ def read(path: Path) -> list[dict[str, Any]]:
             raise FormatError("wanted a record with the number of a step", file=path, place=place)
         records.append(record)
     return records
+
+
+def erase(path: Path) -> None:
+    """Take a journal away, and what was written of it for TensorBoard; one that is not is none."""
+    path.unlink(missing_ok=True)
+    board = _board_folder(path)
+    shutil.rmtree(board, ignore_errors=True)
+    with suppress(OSError):  # other journals have theirs there, or there is none
+        board.parent.rmdir()
+
+
+def _board_folder(path: Path) -> Path:
+    return path.parent / "tensorboard" / path.stem
 
 
 def _cut(path: Path, last_step: float) -> None:

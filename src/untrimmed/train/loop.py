@@ -116,7 +116,7 @@ def fit(
         read = processes.gathered((batch.videos, batch.failed))
         failed = tuple(each for _, share in read for each in share)
         if not all(videos for videos, _ in read):
-            yield _skipped(number, failed, began - asked)
+            yield skipped(number, failed, began - asked)
             asked = time.perf_counter()
             continue
         for group, lr in zip(optimizer.param_groups, base_lr, strict=True):
@@ -146,8 +146,8 @@ def fit(
         asked = time.perf_counter()
 
 
-def _skipped(number: int, failed: tuple[Failed, ...], waited_s: float) -> Step:
-    """A step in which no video could be read."""
+def skipped(number: int, failed: tuple[Failed, ...], waited_s: float) -> Step:
+    """A step, `number` of them being done, in which no video could be read: it has no losses."""
     return Step(
         number=number + 1,
         losses={},

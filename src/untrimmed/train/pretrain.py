@@ -25,11 +25,15 @@ from untrimmed.data.dataset import Failed
 from untrimmed.data.labelled_clips import LabelledClip, LabelledClips
 from untrimmed.nn.ops.precision import autocast
 from untrimmed.nn.protocols import Encoder
-from untrimmed.train.loop import Step
+from untrimmed.train.loaders import ignore_signals
+from untrimmed.train.loop import Step, skipped
 
 
 class ClipBatch(NamedTuple):
-    """Clips side by side, with the shares of classes and background in each cell."""
+    """Clips side by side, with the shares of classes and background in each cell.
+
+    failed: videos that could not be read; they have no row here.
+    """
 
     frames: UInt8[Tensor, "N 3 L H W"]
     shares: Float[Tensor, "N K classes+1"]
@@ -67,6 +71,7 @@ def clip_batches(
         num_workers=workers,
         generator=torch.Generator(),  # as in `data.collate`
         multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=ignore_signals,
     )
     yield from loader
 
@@ -83,7 +88,9 @@ def form(
     bf16: bool = False,
     device: torch.device,
 ) -> Iterator[Step]:
-    """Train on every batch, once, giving a step after each; loss and `accuracy` are of cells.
+    """Train on every batch, once, giving a step after each; the loss is of cells.
+
+    A step in which nothing could be read is skipped.
 
     Args:
         classifier: in training mode, on `device`.
@@ -94,6 +101,10 @@ def form(
     asked = time.perf_counter()
     for number, batch in enumerate(batches):
         began = time.perf_counter()
+        if not len(batch.frames):
+            yield skipped(number, batch.failed, began - asked)
+            asked = time.perf_counter()
+            continue
         for group, lr in zip(optimizer.param_groups, base_lr, strict=True):
             group["lr"] = lr * factor(number)
         frames = augment(batch.frames[:, None].to(device), config=augmentation, generator=generator)
@@ -131,10 +142,12 @@ def balanced_accuracy(
 ) -> float:
     """Share of cells whose surest class is one that goes on, mean over classes and background.
 
-    The caller sets the classifier to evaluation.  NaN without any batch.
+    The caller sets the classifier to evaluation.  NaN without any clip that can be read.
     """
     hits: Tensor | None = None
     for batch in batches:
+        if not len(batch.frames):
+            continue
         chosen = classifier(batch.frames.to(device)).argmax(-1).cpu()  # (N, K)
         truth = batch.shares.argmax(-1)
         right = batch.shares.gather(-1, chosen[..., None])[..., 0] > 0
@@ -152,7 +165,8 @@ def _collate(items: Sequence[LabelledClip | Failed]) -> ClipBatch:
     clips = [item for item in items if isinstance(item, LabelledClip)]
     failed = tuple(item for item in items if isinstance(item, Failed))
     if not clips:
-        raise RuntimeError("none of the clips of a batch could be read: " + failed[0].message)
+        nothing = torch.zeros(0, 3, 0, 0, 0, dtype=torch.uint8)
+        return ClipBatch(nothing, torch.zeros(0, 0, 1), failed)
     return ClipBatch(
         torch.stack([clip.frames for clip in clips]),
         torch.stack([clip.shares for clip in clips]),

@@ -1,5 +1,6 @@
 """What a user sees who makes a mistake: one message that says what, where and what to do."""
 
+import json
 import re
 import subprocess
 import sys
@@ -207,6 +208,32 @@ def test_training_says_what_is_wrong_with_its_annotations(run, edit_annotations)
         run("train", "recipe.yaml", "--run", "run", "--set", "train.epochs=1"),
         r"training-002: wave from 900\.00 s",
         r"database\.training-001\.\S+\.segment: it ends at 2\.0 s, before it starts at 3\.0 s",
+    )
+
+
+def twin_in_training(content):
+    """A test video that stands in the training split under another id."""
+    twin = {**content["database"]["testing-000"], "subset": "training"}
+    content["database"]["v_testing-000"] = twin
+
+
+def test_a_test_video_among_those_of_training_is_named_with_its_splits(run, data, edit_annotations):
+    edit_annotations(twin_in_training)
+    videos = data / "videos"
+    (videos / "v_testing-000.mp4").write_bytes((videos / "testing-000.mp4").read_bytes())
+    said = r"v_testing-000: it is in the split training, and as testing-000 in testing: what is"
+    refused(run("inspect", "recipe.yaml"), r"error: " + said)
+    settings = ["--set", "train.epochs=1", "--set", "pretrain=null", "--run", "run"]
+    refused(run("train", "recipe.yaml", *settings), r"1 wrong in the annotations: " + said)
+
+
+def test_a_video_that_a_file_of_splits_names_twice_is_named_with_both(run, data):
+    parts = {"training": ["training-000", "testing-000"], "testing": ["testing-000"]}
+    (data / "splits.json").write_text(json.dumps(parts))
+    refused(
+        run("inspect", "recipe.yaml", "--set", "data.splits.file=splits.json"),
+        r"splits\.json:testing\[0\]: testing-000 is in the split training already, and now in"
+        r" testing; take it out of one of the two",
     )
 
 

@@ -1,86 +1,164 @@
-"""Ctrl C between steps, in a step, while a batch is waited for."""
+"""Ctrl C and SIGTERM in a step, between steps, and while a batch is waited for."""
 
 import signal
+import threading
 
 import pytest
 
 from untrimmed.runs.interruption import Interruption
+from untrimmed.runs.termination import heed_sigterm, terminate
+from untrimmed.train.distributed import Processes
+
+ENDS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: SystemExit}
 
 
 @pytest.fixture(autouse=True)
-def ctrl_c_is_heard():
-    """As at a terminal; where tests run in the background it is ignored from the start."""
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals_are_heard():
+    """As in a command at a terminal; where tests run in the background ctrl C is ignored."""
+    usual = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, terminate),
+    }
     yield
-    signal.signal(signal.SIGINT, usual)
+    for number, answer in usual.items():
+        signal.signal(number, answer)
 
 
-def numbers(*, pressed_at=()):
-    """Batches 0 to 4; ctrl C is pressed while some of them are read."""
-    for number in range(5):
-        if number in pressed_at:
-            signal.raise_signal(signal.SIGINT)
-        yield number
+def numbers(*, heard=(), number=signal.SIGINT):
+    """Batches 0 to 4; a signal comes while some of them are read."""
+    for each in range(5):
+        if each in heard:
+            signal.raise_signal(number)
+        yield each
 
 
-def done_with(batches, *, pressed_in=()):
-    """Steps, one for each batch; ctrl C is pressed in some of them."""
+def done_with(batches, *, heard=(), number=signal.SIGINT):
+    """Steps, one for each batch; a signal comes in some of them, in one of them twice."""
     for batch in batches:
-        for _ in range(pressed_in.count(batch)):
-            signal.raise_signal(signal.SIGINT)
+        for _ in range(heard.count(batch)):
+            signal.raise_signal(number)
         yield batch
 
 
-def taken(interruption, batches, **pressed):
-    return list(interruption.steps(done_with(interruption.batches(batches), **pressed)))
+def taken(interruption, batches, **signals):
+    with interruption.held():
+        return list(done_with(interruption.batches(batches), **signals))
 
 
-def test_without_ctrl_c_every_step_is_taken():
+def test_without_a_signal_every_step_is_taken():
     interruption = Interruption()
     assert taken(interruption, numbers()) == [0, 1, 2, 3, 4]
     assert not interruption.asked
+    interruption.end()
 
 
-def test_the_step_in_which_it_is_pressed_is_done_and_is_the_last():
+@pytest.mark.parametrize("number", ENDS)
+def test_the_step_in_which_it_comes_is_done_and_is_the_last(number):
     interruption = Interruption()
-    assert taken(interruption, numbers(), pressed_in=[2]) == [0, 1, 2]
-    assert interruption.asked
+    assert taken(interruption, numbers(), heard=[2], number=number) == [0, 1, 2]
+    with pytest.raises(ENDS[number]):
+        interruption.end()
 
 
-def test_no_batch_is_waited_for_any_longer():
+def test_a_step_that_is_done_is_whole_when_a_signal_comes_behind_it():
+    interruption, steps = Interruption(), []
+    with interruption.held():
+        for step in done_with(interruption.batches(numbers())):
+            steps.append(step)
+            if step == 2:
+                signal.raise_signal(signal.SIGINT)
+    assert steps == [0, 1, 2]
+    assert interruption.asked == signal.SIGINT
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_no_batch_is_waited_for_any_longer(number):
     interruption = Interruption()
-    assert taken(interruption, numbers(pressed_at=[2])) == [0, 1]
-    assert interruption.asked
+    assert taken(interruption, numbers(heard=[2], number=number)) == [0, 1]
+    with pytest.raises(ENDS[number]):
+        interruption.end()
 
 
-def test_pressed_twice_it_stops_at_once():
+def test_with_ctrl_c_twice_it_stops_at_once():
     with pytest.raises(KeyboardInterrupt):
-        taken(Interruption(), numbers(), pressed_in=[2, 2])
+        taken(Interruption(), numbers(), heard=[2, 2])
 
 
-def test_between_steps_it_is_pressed_as_ever():
+def test_sigterm_twice_is_sigterm_once():
     interruption = Interruption()
-    steps = interruption.steps(done_with(interruption.batches(numbers())))
-    next(steps)
-    with pytest.raises(KeyboardInterrupt):
+    assert taken(interruption, numbers(), heard=[2, 2], number=signal.SIGTERM) == [0, 1, 2]
+
+
+def test_it_is_the_first_signal_that_ends_the_process():
+    interruption = Interruption()
+    with interruption.held():
         signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        interruption.end()
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_let_go_it_stops_at_once(number):
+    interruption = Interruption()
+    with interruption.held(), pytest.raises(ENDS[number]), interruption.let_go():
+        signal.raise_signal(number)
     assert not interruption.asked
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_where_it_is_not_heeded_it_stops_at_once():
-    interruption = Interruption(is_heeded=False)
-    for pressed in ({"pressed_in": [2]}, {"batches": numbers(pressed_at=[2])}):
-        with pytest.raises(KeyboardInterrupt):
-            taken(interruption, **{"batches": numbers(), **pressed})
-    assert not interruption.asked
+def test_what_came_before_it_is_let_go_is_held_on():
+    interruption = Interruption()
+    with interruption.held():
+        signal.raise_signal(signal.SIGTERM)
+        with interruption.let_go():
+            signal.raise_signal(signal.SIGTERM)
+    assert interruption.asked == signal.SIGTERM
 
 
-def test_another_answer_to_ctrl_c_stays():
+@pytest.mark.parametrize("number", ENDS)
+def test_afterwards_it_is_answered_as_ever(number):
+    answer = signal.getsignal(number)
+    interruption = Interruption()
+    taken(interruption, numbers(), heard=[2], number=number)
+    with pytest.raises(ENDS[number]), interruption.held():
+        interruption.end()
+    assert signal.getsignal(number) is answer
+
+
+def test_another_answer_to_a_signal_stays():
     heard = []
-    usual = signal.signal(signal.SIGINT, lambda *_: heard.append("ctrl C"))
-    try:
-        assert taken(Interruption(), numbers(), pressed_in=[2]) == [0, 1, 2, 3, 4]
-    finally:
-        signal.signal(signal.SIGINT, usual)
+    signal.signal(signal.SIGINT, lambda *_: heard.append("ctrl C"))
+    interruption = Interruption()
+    assert taken(interruption, numbers(), heard=[2]) == [0, 1, 2, 3, 4]
     assert heard == ["ctrl C"]
+    # That one of the two is answered otherwise does not hide the other, as behind `nohup`.
+    assert taken(interruption, numbers(), heard=[2], number=signal.SIGTERM) == [0, 1, 2]
+
+
+def test_outside_of_the_main_thread_steps_are_taken_all_the_same():
+    steps = []
+    thread = threading.Thread(target=lambda: steps.extend(taken(Interruption(), numbers())))
+    thread.start()
+    thread.join()
+    assert steps == [0, 1, 2, 3, 4]
+
+
+class SlowToAnswer(Processes):
+    """Two processes, of which this one gets a signal while it hears the other, that got none."""
+
+    def gathered(self, value):
+        signal.raise_signal(signal.SIGTERM)
+        return [value, 0]
+
+
+def test_a_signal_that_comes_while_all_are_asked_counts_the_next_time():
+    interruption = Interruption(SlowToAnswer(number=0, count=2))
+    with interruption.held():
+        assert [interruption.agreed() for _ in range(2)] == [False, True]
+
+
+def test_sigterm_that_is_ignored_stays_so():
+    for usual, wanted in ((signal.SIG_IGN, signal.SIG_IGN), (signal.SIG_DFL, terminate)):
+        signal.signal(signal.SIGTERM, usual)
+        heed_sigterm()
+        assert signal.getsignal(signal.SIGTERM) is wanted
