@@ -76,7 +76,7 @@ class Train:
             instructions for it in float32, which is quicker there.
         validate_every: epochs between scores on the validation split.
         save_minutes: after so many minutes the state is saved, for a stopped run to go on from; it
-            is so anyway after each validation, at the end, and where ctrl C stops the run.  Changes
+            is so anyway after each validation, at the end, and where ctrl C or SIGTERM stops it.  Changes
             no result.
     """
 
