@@ -76,8 +76,8 @@ class Train:
             instructions for it in float32, which is quicker there.
         validate_every: epochs between scores on the validation split.
         save_minutes: after so many minutes the state is saved, for a stopped run to go on from; it
-            is so anyway after each validation, at the end, and where ctrl C or SIGTERM stops it.  Changes
-            no result.
+            is so anyway after each validation, at the end, and where ctrl C or SIGTERM stops it.
+            Changes no result.
     """
 
     epochs: int = 100
