@@ -614,7 +614,7 @@ def test_rates_rise_in_even_steps():
         ({"heads": (1, 2, 5)}, "heads: the 32 channels of stage 2 do not divide into 5"),
         ({"window": (2, 0, 3)}, r"window: wanted numbers above 0, got \(2, 0, 3\)"),
         ({"std": (1.0, 0.0, 1.0)}, "std: wanted numbers above 0"),
-        ({"mlp_ratio": 0.0}, "mlp_ratio: wanted numbers above 0"),
+        ({"mlp_ratio": 0.0}, "mlp_ratio: wanted a number above 0"),
         ({"drop_path": 1.0}, r"drop_path: wanted a rate in \[0, 1\), got 1.0"),
         ({"frozen_stages": 4}, "frozen_stages: wanted 0 to 3 stages, got 4"),
         ({"frozen_stages": -1}, "frozen_stages: wanted 0 to 3 stages, got -1"),
