@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from untrimmed.core.errors import ConfigError, MediaError
 from untrimmed.data.torch_file import READERS
-from untrimmed.sources.arrays import Cache
+from untrimmed.sources.array_cache import Cache
 from untrimmed.sources.features import FeatureFiles, FeatureStore, Stack, resized
 
 T, C = 11, 4

@@ -5,6 +5,7 @@ Shapes: B windows, M clips to encode, L frames of a clip, H W pixels.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -78,5 +79,15 @@ def batches(
         # then see other dropout than one that never stopped.
         generator=torch.Generator(),
         multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_ignore_signals,
     )
     yield from loader
+
+
+def _ignore_signals(number: int) -> None:  # noqa: ARG001
+    """Let a process that reads go on at ctrl C and SIGTERM, which go to whole groups of processes.
+
+    One that died of it would fail the step that is to be the last; the run that started it ends it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -32,7 +32,6 @@ from untrimmed.sources.feature_grid import FeatureGrid, completed
 from untrimmed.sources.features import FeatureStore
 from untrimmed.sources.media import find
 from untrimmed.train.features import FeatureLessons
-from untrimmed.train.loaders import Undisturbed
 from untrimmed.train.loop import Lesson
 
 
@@ -120,8 +119,9 @@ class SequenceLessons:
 
     def batches(self, keys: Sequence[list[tuple[int, int]]]) -> Iterator[FeatureBatch]:
         """Batches by their keys."""
-        collate = Undisturbed(collate_features(self.features.cells))
-        return batches(self.features, keys, collate=collate, workers=self.workers)
+        return batches(
+            self.features, keys, collate=collate_features(self.features.cells), workers=self.workers
+        )
 
     def __call__(self, batch: FeatureBatch, number: int) -> Lesson:  # noqa: ARG002
         """Losses of a batch; what step it is does not matter."""

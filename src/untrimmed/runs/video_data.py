@@ -31,7 +31,6 @@ from untrimmed.sources.check import VideoFacts
 from untrimmed.sources.frames import Frames
 from untrimmed.sources.media import Media, find
 from untrimmed.train.clips import ClipLessons
-from untrimmed.train.loaders import Undisturbed
 from untrimmed.train.loop import Lesson
 from untrimmed.train.memory import is_known
 
@@ -130,7 +129,7 @@ class VideoLessons:
 
     def batches(self, keys: Sequence[list[tuple[int, int]]]) -> Iterator[Batch]:
         """Batches by their keys; windows that are not wholly remembered are among the failed."""
-        read = batches(self.windows, keys, collate=Undisturbed(collate), workers=self.workers)
+        read = batches(self.windows, keys, collate=collate, workers=self.workers)
         return map(self._remembered, read)
 
     def __call__(self, batch: Batch, number: int) -> Lesson:

@@ -2,8 +2,8 @@
 
 A file holds one array (`.npy`, `.csv`, and what others read), or several by name (`.npz`, HDF5,
 safetensors).  Mapped files and HDF5 give the part that is asked for; the others are read whole,
-and `Cache` keeps them for the next part.  Nothing is unpickled.  What an array means, and whether
-its numbers will do, is said by `sources.feature_files`.
+and `sources.array_cache` keeps them for the next part.  Nothing is unpickled.  What an array
+means, and whether its numbers will do, is said by `sources.feature_files`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import csv
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from untrimmed.core.errors import ConfigError, MediaError
+from untrimmed.sources.array_cache import Cache
 
 KINDS = (".npy", ".npz", ".h5", ".hdf5", ".safetensors", ".csv")
 """Endings of the files that are read here."""
@@ -51,31 +52,6 @@ class Entries(Protocol):
     def __contains__(self, name: object, /) -> bool: ...
     def __iter__(self) -> Iterator[str]: ...
     def __getitem__(self, name: str, /) -> Array | Entries: ...
-
-
-class Cache:
-    """Arrays that were read whole, those used last, up to a number of bytes.
-
-    A copy in another process starts empty.
-    """
-
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-        self._arrays: dict[Hashable, NDArray[Any]] = {}  # the one used last at the end
-
-    def array(self, key: Hashable, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """The array of that key, read if it is not kept."""
-        array = self._arrays.pop(key, None)
-        if array is None:
-            array = read()
-        if array.nbytes <= self.most_bytes:
-            self._arrays[key] = array
-        while sum(kept.nbytes for kept in self._arrays.values()) > self.most_bytes:
-            del self._arrays[next(iter(self._arrays))]
-        return array
-
-    def __reduce__(self) -> tuple[type[Cache], tuple[int]]:
-        return Cache, (self.most_bytes,)
 
 
 @contextmanager

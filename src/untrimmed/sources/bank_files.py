@@ -89,36 +89,30 @@ def write_empty(
     cells = sum(place.cells for place in places.values())
     with folder_written_whole(folder) as temporary:
         # A file of zeros takes no room on disk until it is written to.
-        np.lib.format.open_memmap(
+        features = np.lib.format.open_memmap(
             temporary / FEATURES, mode="w+", dtype=STORED[dtype], shape=(cells, channels)
-        ).flush()
-        np.save(temporary / WRITTEN, np.full(cells, NEVER, np.int32))
-        _write_header(temporary, places, channels=channels, dtype=dtype, meta=meta)
+        )
+        features.flush()
+        written = np.full(cells, NEVER, np.int32)
+        np.save(temporary / WRITTEN, written)
+        _write_header(temporary, Contents(dict(places), dtype, dict(meta), features, written))
 
 
 def write_contents(folder: Path, contents: Contents) -> None:
     """The files of a bank; they replace those of an earlier one, all or none."""
-    places, dtype, meta, features, written = contents
     with folder_written_whole(folder) as temporary:
-        np.save(temporary / FEATURES, features)
-        np.save(temporary / WRITTEN, written)
-        _write_header(temporary, places, channels=features.shape[1], dtype=dtype, meta=meta)
+        np.save(temporary / FEATURES, contents.features)
+        np.save(temporary / WRITTEN, contents.written)
+        _write_header(temporary, contents)
 
 
-def _write_header(
-    folder: Path,
-    places: Mapping[str, Place],
-    *,
-    channels: int,
-    dtype: Dtype,
-    meta: Mapping[str, Any],
-) -> None:
+def _write_header(folder: Path, contents: Contents) -> None:
     header = {
         "version": VERSION,
-        "channels": channels,
-        "dtype": dtype,
-        "videos": {id: vars(place) for id, place in places.items()},
-        "meta": dict(meta),
+        "channels": contents.features.shape[1],
+        "dtype": contents.dtype,
+        "videos": {id: vars(place) for id, place in contents.places.items()},
+        "meta": contents.meta,
     }
     text = json.dumps(header, ensure_ascii=False, allow_nan=False, indent=1)
     (folder / HEADER).write_text(text + "\n", encoding="utf-8")

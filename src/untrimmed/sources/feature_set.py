@@ -17,11 +17,11 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from untrimmed.core.errors import ConfigError, MediaError
+from untrimmed.sources.array_cache import Cache
 from untrimmed.sources.arrays import (
     ARCHIVES,
     KINDS,
     Array,
-    Cache,
     Entries,
     Reader,
     explained,

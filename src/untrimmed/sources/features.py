@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from untrimmed.core.errors import MediaError
-from untrimmed.sources.arrays import Cache, Reader
+from untrimmed.sources.array_cache import Cache
+from untrimmed.sources.arrays import Reader
 from untrimmed.sources.feature_files import FeatureFiles as FeatureFiles
 from untrimmed.sources.feature_files import Stack as Stack
 from untrimmed.sources.feature_set import FeatureSet

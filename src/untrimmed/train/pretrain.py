@@ -18,14 +18,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
 
 from untrimmed.data.augment import Augment, augment
+from untrimmed.data.collate import batches
 from untrimmed.data.dataset import Failed
 from untrimmed.data.labelled_clips import LabelledClip, LabelledClips
 from untrimmed.nn.ops.precision import autocast
 from untrimmed.nn.protocols import Encoder
-from untrimmed.train.loaders import ignore_signals
 from untrimmed.train.loop import Step, skipped
 
 
@@ -64,16 +63,7 @@ def clip_batches(
 ) -> Iterator[ClipBatch]:
     """Batches of freshly drawn clips; the same ones for the same seed."""
     keys = [[(step, row) for row in range(batch)] for step in range(steps)]
-    loader: DataLoader[LabelledClip | Failed] = DataLoader(
-        clips,
-        batch_sampler=keys,
-        collate_fn=_collate,
-        num_workers=workers,
-        generator=torch.Generator(),  # as in `data.collate`
-        multiprocessing_context="spawn" if workers else None,
-        worker_init_fn=ignore_signals,
-    )
-    yield from loader
+    return batches(clips, keys, collate=_collate, workers=workers)
 
 
 def form(

@@ -6,7 +6,6 @@ import torch
 from safetensors.torch import load_file
 
 from untrimmed.core.errors import MediaError, UserError
-from untrimmed.recipes.recipe import read_recipe
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.progress import finish
 from untrimmed.runs.training import train
@@ -15,32 +14,6 @@ from untrimmed.train.journal import read
 
 STEPS = 8  # of 2 windows: 4 epochs of 4 videos
 SHORT, LONG = "training-001", "training-000"  # of 50 and 69 frames; a window has 64
-
-
-@pytest.fixture
-def recipe(data):
-    """Reads the recipe with some settings."""
-
-    def with_settings(*settings):
-        return read_recipe(data / "recipe.yaml", settings=["pretrain=null", *settings])
-
-    return with_settings
-
-
-@pytest.fixture
-def damage(data):
-    """Overwrites a part of a video's file, in place; gives what mends it."""
-
-    def damaged(video, begin=0.4, end=0.6):
-        path = data / "videos" / f"{video}.mp4"
-        whole = path.read_bytes()
-        first, last = int(begin * len(whole)), int(end * len(whole))
-        with path.open("r+b") as file:
-            file.seek(first)
-            file.write(b"\xff" * (last - first))
-        return lambda: path.write_bytes(whole)
-
-    return damaged
 
 
 def curve(folder):
@@ -75,7 +48,7 @@ def test_the_others_learn_what_they_do_where_the_loader_leaves_it_out(recipe, da
     # Processes of the loader open files anew, so there nothing of it can be read.
     for progress in train(recipe("data.workers=1"), loading):
         if progress.stage == "fill the memory" and progress.done == progress.total:
-            intact = damage(SHORT, 0, 1)
+            intact = damage(SHORT, begin=0, end=1)
     intact()
     damage(SHORT)
     finish(train(recipe(), filling))
@@ -98,7 +71,7 @@ def test_what_lies_beside_the_damage_is_remembered_as_ever(recipe, damage, tmp_p
 
 
 def test_windows_beside_the_damage_are_trained_on(recipe, damage, tmp_path):
-    damage(LONG, 0.1, 0.15)
+    damage(LONG, begin=0.1, end=0.15)
     short_windows = recipe("data.windows.clips=2", "train.epochs=8", "train.validate_every=8")
     folder = RunFolder(tmp_path / "run")
     assert list(finish(train(short_windows, folder)).failed) == [LONG]
@@ -111,7 +84,7 @@ def test_a_video_damaged_later_is_remembered_as_it_was(recipe, damage, tmp_path)
     job = train(refreshed, folder)
     for progress in job:
         if progress.stage == "train" and progress.done == 3:
-            damage(SHORT, 0, 1)
+            damage(SHORT, begin=0, end=1)
             break
     result = finish(job)
     assert list(result.failed) == [SHORT]
@@ -145,7 +118,7 @@ def test_a_stopped_run_goes_on_without_what_it_could_not_read(recipe, damage, tm
 
 def test_a_training_ends_if_nothing_can_be_read_at_all(recipe, damage, tmp_path):
     for number in range(4):
-        damage(f"training-{number:03}", 0.05, 0.95)
+        damage(f"training-{number:03}", begin=0.05, end=0.95)
     with pytest.raises(MediaError, match=r"none of the 4 videos can be read: .*training-000\.mp4"):
         finish(train(recipe(), RunFolder(tmp_path / "run")))
 

@@ -6,7 +6,6 @@ import pytest
 
 from untrimmed.core.errors import ConfigError, FormatError, MediaError, UserError
 from untrimmed.demo.motions import CLASSES
-from untrimmed.recipes.recipe import read_recipe
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.progress import finish
 from untrimmed.runs.training import train
@@ -33,44 +32,13 @@ class Config:
 """An encoder that fails in one of its calls in training."""
 
 
-@pytest.fixture
-def recipe(data):
-    """Reads the recipe with some settings; without an encoder to form if they say nothing of it."""
-
-    def with_settings(*settings):
-        return read_recipe(data / "recipe.yaml", settings=["pretrain=null", *settings])
-
-    return with_settings
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return RunFolder(tmp_path / "run")
-
-
-@pytest.fixture
-def damage_all(data):
-    """Overwrites almost all of every training video, in place; gives what mends them."""
-
-    def damaged():
-        paths = [data / "videos" / f"{video}.mp4" for video in TRAINING]
-        whole = [path.read_bytes() for path in paths]
-        for path, content in zip(paths, whole, strict=True):
-            with path.open("r+b") as file:
-                file.seek(len(content) // 20)
-                file.write(b"\xff" * (9 * len(content) // 10))
-        return lambda: [path.write_bytes(c) for path, c in zip(paths, whole, strict=True)]
-
-    return damaged
-
-
 def names(folder):
     return {path.name for path in folder.path.iterdir()}
 
 
 @pytest.mark.parametrize("where", ["disk", "memory"])
-def test_videos_that_are_found_damaged_are_mended_and_trained_on(recipe, folder, damage_all, where):
-    mend = damage_all()
+def test_videos_that_are_found_damaged_are_mended_and_trained_on(recipe, folder, damage, where):
+    mend = damage(*TRAINING, begin=0.05, end=0.95)
     with pytest.raises(MediaError, match="none of the 4 videos can be read"):
         finish(train(recipe(f"data.memory.where={where}"), folder))
     assert not folder.path.exists()
@@ -177,11 +145,11 @@ def test_a_recipe_that_lies_in_the_folder_stays(recipe, data):
 
 
 @pytest.fixture
-def formed(recipe, folder, damage_all):
+def formed(recipe, folder, damage):
     """A folder in which an encoder was formed, and then the training did not begin."""
     job = train(recipe("pretrain={steps: 2, batch: 2}"), folder)
     assert any(progress.stage == "encoder formed" for progress in job)
-    mend = damage_all()
+    mend = damage(*TRAINING, begin=0.05, end=0.95)
     with pytest.raises(MediaError, match="none of the 4 videos can be read"):
         finish(job)
     mend()

@@ -7,8 +7,6 @@ import sys
 import pytest
 
 from untrimmed.core.errors import UserError
-from untrimmed.recipes.recipe import read_recipe
-from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.pretraining import pretrain
 from untrimmed.runs.progress import finish
 from untrimmed.runs.training import train
@@ -18,42 +16,10 @@ TRAINING = [f"training-{number:03}" for number in range(4)]
 STEPS, BATCH = 8, 2
 
 
-@pytest.fixture
-def recipe(data):
-    """Reads the recipe with some settings."""
-
-    def with_settings(*settings):
-        return read_recipe(data / "recipe.yaml", settings=["pretrain=null", *settings])
-
-    return with_settings
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return RunFolder(tmp_path / "run")
-
-
-@pytest.fixture
-def damage(data):
-    """Overwrites a part of the files of some videos; gives what mends them."""
-
-    def damaged(videos, begin=0.4, end=0.6):
-        whole = {path: path.read_bytes() for path in map(path_of, videos)}
-        for path, content in whole.items():
-            first, last = int(begin * len(content)), int(end * len(content))
-            path.write_bytes(content[:first] + b"\xff" * (last - first) + content[last:])
-        return lambda: [path.write_bytes(content) for path, content in whole.items()]
-
-    def path_of(video):
-        return data / "videos" / f"{video}.mp4"
-
-    return damaged
-
-
 # With a memory what can be read is remembered; the windows, of almost a whole video, are not.
 @pytest.mark.parametrize("memory", ["null", "{keep: 0.25}", "{keep: 0, where: memory}"])
 def test_a_training_that_could_read_no_batch_ends_in_an_error(recipe, damage, folder, memory):
-    mend = damage(TRAINING)
+    mend = damage(*TRAINING)
     settings = [f"data.memory={memory}", "data.windows.clips=9"]
     count = STEPS * BATCH
     said = rf"nothing was learnt: all {STEPS} steps were skipped, for {count} of their {count} win"
@@ -72,7 +38,7 @@ def test_a_training_that_could_read_no_batch_ends_in_an_error(recipe, damage, fo
 
 
 def test_the_command_ends_with_status_2_and_is_not_trained(data, damage, tmp_path):
-    damage(TRAINING)
+    damage(*TRAINING)
     command = [sys.executable, "-m", "untrimmed", "train", str(data / "recipe.yaml")]
     settings = ["--set", "pretrain=null", "--set", "data.memory=null", "--run", "run"]
     done = subprocess.run(
@@ -85,7 +51,7 @@ def test_the_command_ends_with_status_2_and_is_not_trained(data, damage, tmp_pat
 
 
 def test_where_some_can_be_read_it_goes_on_and_lists_the_others(recipe, damage, folder):
-    damage(TRAINING[:3])
+    damage(*TRAINING[:3])
     result = finish(train(recipe("data.memory=null", "train.batch=1"), folder))
     assert sorted(result.failed) == TRAINING[:3]
     steps = read(folder.journal)
@@ -94,7 +60,7 @@ def test_where_some_can_be_read_it_goes_on_and_lists_the_others(recipe, damage, 
 
 
 def test_nothing_is_saved_before_a_step_learnt_something(recipe, damage, folder):
-    damage(TRAINING[:3])
+    damage(*TRAINING[:3])
     settings = ["data.memory=null", "train.batch=1", "train.save_minutes=0"]
     learnt = False
     for progress in train(recipe(*settings), folder):
@@ -108,14 +74,14 @@ FORMED = "pretrain={steps: 4, batch: 2}"
 
 
 def test_an_encoder_that_no_clip_formed_is_an_error(recipe, damage, folder):
-    damage(TRAINING, 0.05, 0.95)
+    damage(*TRAINING, begin=0.05, end=0.95)
     with pytest.raises(UserError, match="all 4 steps were skipped, for 8 of their 8 clips could"):
         finish(pretrain(recipe(FORMED), folder))
     assert not folder.path.exists()
 
 
 def test_an_encoder_is_formed_on_what_can_be_read(recipe, damage, folder):
-    damage(TRAINING[:3], 0.05, 0.95)
+    damage(*TRAINING[:3], begin=0.05, end=0.95)
     finish(pretrain(recipe("pretrain={steps: 12, batch: 1}"), folder))
     steps = read(folder.pretraining_journal)
     assert {bool(step["losses"]) for step in steps} == {True, False}

@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 
 from untrimmed.core.errors import ConfigError, UserError
-from untrimmed.recipes.recipe import read_recipe
 from untrimmed.runs.folder import RunFolder
 from untrimmed.runs.pretraining import pretrain
 from untrimmed.runs.progress import finish
@@ -45,16 +44,6 @@ def ctrl_c_is_heard():
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, usual)
-
-
-@pytest.fixture
-def recipe(data):
-    """The recipe of the data set with some settings changed, without an encoder to form."""
-
-    def changed(*settings):
-        return read_recipe(data / "recipe.yaml", settings=["pretrain=null", *settings])
-
-    return changed
 
 
 def stopped_after(job, steps):
